@@ -1,0 +1,61 @@
+/* What a task leaves behind, in memory: the content of tasks/NN.h5, and the arrays of resume.h5. */
+#ifndef XST_STORE_RECORDS_H
+#define XST_STORE_RECORDS_H
+
+#include "columns/geometry.h"
+#include "xst/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { XST_RECORD_NAME = 64 };
+
+/* A masked layer's part of a task: the columns it owns and their weights, and its mask over the columns of earlier
+ * tasks. */
+typedef struct xst_layer_record {
+    char name[XST_RECORD_NAME]; /* "features.0.weight" */
+    xst_geometry geometry;
+    uint32_t count;
+    uint32_t *columns; /* [count], ascending */
+    float *values;     /* [count][geometry.longest]; a short last group is zero-padded */
+    uint8_t *mask;     /* [ceil(columns/8)], bit c (least significant first) = preserved column c is on; NULL: none */
+    double scale;      /* of quantised values; 0: not quantised */
+} xst_layer_record;
+
+/* A per-task tensor: BN, biases, head. */
+typedef struct xst_tensor_record {
+    char name[XST_RECORD_NAME]; /* "features.1.running_mean" */
+    int rank;
+    int64_t dim[4];
+    float *values;
+} xst_tensor_record;
+
+typedef struct xst_task_record {
+    char method[32], name[64], data_sha256[65];
+    int position; /* from 1 */
+    bool whole;   /* the net of this task is this file alone */
+    double mean[3], std[3];
+    uint32_t images, classes;
+    float *logits; /* [images][classes], test images in file order */
+    xst_layer_record *layers;
+    int layer_count;
+    xst_tensor_record *tensors;
+    int tensor_count;
+} xst_task_record;
+
+void xst_task_record_free(xst_task_record *record);
+/* The tensor called name, or NULL. */
+const xst_tensor_record *xst_task_record_find(const xst_task_record *record, const char *name);
+
+typedef enum xst_array_type { XST_ARRAY_F32, XST_ARRAY_F64, XST_ARRAY_U32, XST_ARRAY_U8 } xst_array_type;
+
+/* A named array of the state inside a task. Slashes in the name make groups. */
+typedef struct xst_array_record {
+    char name[2 * XST_RECORD_NAME];
+    xst_array_type type;
+    uint64_t count;
+    void *data;
+} xst_array_record;
+
+#endif

@@ -1,0 +1,139 @@
+/* xst eval: a run folder measured again. */
+#include "xst/eval.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "train/trainer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+double xst_forgetting(const double *accuracy, int tasks)
+{
+    double sum = 0.0;
+    for (int j = 0; j + 1 < tasks; j++) {
+        double best = -INFINITY;
+        for (int i = j; i + 1 < tasks; i++)
+            best = fmax(best, accuracy[i * tasks + j]);
+        sum += best - accuracy[(tasks - 1) * tasks + j];
+    }
+    return tasks > 1 ? sum / (tasks - 1) : 0.0;
+}
+
+/* The run's options, with what the caller wants otherwise. */
+static xst_status configure(const xst_run *run, const xst_eval_options *o, xst_config **out, xst_error *err)
+{
+    char path[XST_PATH_MAX], threads[16];
+    xst_status status = xst_run_config_path(run, path, err);
+    if (status == XST_OK)
+        status = xst_config_create(out, err);
+    if (status == XST_OK)
+        status = xst_config_load(*out, path, err);
+    if (status == XST_OK && o->data)
+        status = xst_config_set(*out, "data", o->data, err);
+    if (status == XST_OK && o->backend)
+        status = xst_config_set(*out, "backend", o->backend, err);
+    if (status == XST_OK && o->precision)
+        status = xst_config_set(*out, "precision", o->precision, err);
+    snprintf(threads, sizeof threads, "%d", o->threads);
+    return status == XST_OK && o->threads > 0 ? xst_config_set(*out, "threads", threads, err) : status;
+}
+
+static xst_status make_tables(const xst_trainer *t, int done, xst_evaluation *out, xst_error *err)
+{
+    const size_t n = (size_t)done;
+    void *accuracy = NULL, *task = NULL;
+    xst_status status = xst_alloc(&accuracy, n * n, sizeof *out->accuracy, "accuracy matrix", err);
+    out->accuracy = accuracy;
+    if (status == XST_OK)
+        status = xst_alloc(&task, n, sizeof *out->task, "tasks of a run", err);
+    out->task = task;
+    out->tasks = status == XST_OK ? done : 0;
+    snprintf(out->method, sizeof out->method, "%s", xst_method_name(t->config->method));
+    for (size_t i = 0; i < n * n && status == XST_OK; i++)
+        out->accuracy[i] = NAN;
+    for (size_t i = 0; i < n && status == XST_OK; i++)
+        snprintf(out->task[i].name, sizeof out->task[i].name, "%s", t->manifest.tasks[i].name);
+    return status;
+}
+
+static xst_status load_tests(xst_trainer *t, int done, xst_error *err)
+{
+    xst_status status = XST_OK;
+    for (int i = 1; i <= done && status == XST_OK; i++) {
+        xst_task_data data = {0};
+        status = xst_dataset_load(t->dataset, t->config->tasks.at[i - 1], t->config->valid_share, &data, err);
+        if (status == XST_OK)
+            xst_trainer_keep_test(t, i, &data);
+        xst_task_data_free(&data);
+    }
+    return status;
+}
+
+static xst_status measure(xst_trainer *t, const xst_run *run, int done, xst_evaluation *out, xst_error *err)
+{
+    const xst_measure m = {t->api, t->backend, t->method, &t->net, run, &t->manifest, t->tests};
+    static const char *const precision[] = {"fp32", "tf32", "bf16"};
+    void *memory = NULL;
+    xst_status status = xst_alloc(&memory, (size_t)done, sizeof(xst_logit_check), "logit checks", err);
+    xst_logit_check *const check = memory;
+    if (status == XST_OK)
+        status = xst_measure_rows(&m, 1, done, done, out->accuracy, check, err);
+    out->logits_identical = status == XST_OK;
+    for (int i = 0; i < done && status == XST_OK; i++) {
+        out->task[i].accuracy = out->accuracy[(done - 1) * done + i];
+        out->task[i].logits_identical = check[i].identical;
+        out->task[i].max_logit_difference = check[i].max_difference;
+        out->logits_identical = out->logits_identical && check[i].identical;
+    }
+    out->forgetting = status == XST_OK ? xst_forgetting(out->accuracy, done) : NAN;
+    out->same_backend = strcmp(t->manifest.backend, t->api->name) == 0 &&
+                        strcmp(t->manifest.precision, precision[t->config->precision]) == 0;
+    xst_free(memory);
+    return status;
+}
+
+xst_status xst_evaluate(const char *path, const xst_eval_options *options, xst_evaluation *out, xst_error *err)
+{
+    static const xst_eval_options as_trained = {0};
+    xst_trainer trainer = {0};
+    xst_config *config = NULL;
+    xst_run *run = NULL;
+    int done = 0;
+    *out = (xst_evaluation){0};
+    xst_manifest manifest = {0};
+    snprintf(out->run, sizeof out->run, "%s", path);
+    xst_status status = xst_run_open(path, XST_RUN_READ, &run, err);
+    if (status == XST_OK)
+        status = xst_run_read_manifest(run, &manifest, err);
+    if (status == XST_OK && (done = xst_manifest_done(&manifest)) == 0)
+        status = xst_fail(err, XST_ERROR_RUN, "%s: no task is finished yet: nothing to evaluate", path);
+    if (status == XST_OK)
+        status = configure(run, options ? options : &as_trained, &config, err);
+    if (status == XST_OK)
+        status = xst_trainer_open(&trainer, config, err);
+    trainer.manifest = manifest; /* freed with the trainer */
+    if (status == XST_OK && manifest.task_count != trainer.tasks)
+        status = xst_fail(err, XST_ERROR_RUN, "%s: manifest.json and config.yaml do not belong together", path);
+    if (status == XST_OK)
+        status = make_tables(&trainer, done, out, err);
+    if (status == XST_OK)
+        status = load_tests(&trainer, done, err);
+    if (status == XST_OK)
+        status = measure(&trainer, run, done, out, err);
+    xst_trainer_close(&trainer);
+    xst_run_close(run);
+    xst_config_destroy(config);
+    if (status != XST_OK)
+        xst_evaluation_free(out);
+    return status;
+}
+
+void xst_evaluation_free(xst_evaluation *evaluation)
+{
+    xst_free(evaluation->accuracy);
+    xst_free(evaluation->task);
+    *evaluation = (xst_evaluation){0};
+}

@@ -1,0 +1,206 @@
+/* One task from its data to its commit in the manifest. */
+#include "train/trainer.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "train/state.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+void xst_trainer_keep_test(xst_trainer *trainer, int position, xst_task_data *data)
+{
+    xst_test_set *const test = &trainer->tests[position - 1];
+    xst_test_set_free(test);
+    memcpy(test->sha256, data->test_sha256, sizeof test->sha256);
+    test->classes = data->classes;
+    test->images = data->test;
+    data->test = (xst_images){0};
+}
+
+/* Goes on from resume.h5 where it belongs to this task; what lies beyond it in metrics.csv is cut. */
+static xst_status restore(xst_trainer *trainer, xst_task_programs *p, xst_error *err)
+{
+    xst_array_record *arrays = NULL;
+    int count = 0;
+    uint32_t t = 0;
+    xst_status status = xst_run_read_resume(trainer->run, &arrays, &count, err);
+    if (status == XST_OK && xst_state_is_of(arrays, count, p->plan->position)) {
+        status = xst_state_restore(p, arrays, count, err);
+        if (status == XST_OK)
+            status = xst_task_download(p, "t", NULL, &t, err);
+    }
+    xst_arrays_free(arrays, count);
+    if (status == XST_OK)
+        status = xst_run_keep_metrics(trainer->run, p->plan->position, (int)(t / p->steps_per_epoch), err);
+    trainer->steps_left -= t;
+    return status;
+}
+
+/* BN statistics anew under the exported mask, without noise (method notes, section 9). */
+static xst_status recalibrate(xst_task_programs *p, xst_error *err)
+{
+    const uint32_t zero = 0;
+    xst_status status = xst_task_upload(p, "cursor", NULL, &zero, err);
+    for (uint32_t i = 0; i < p->train_count / XST_EVAL_BATCH && status == XST_OK; i++)
+        status = p->api->run(p->executable[XST_PROGRAM_BN], err);
+    if (status == XST_OK && p->executable[XST_PROGRAM_BN_SHORT])
+        status = p->api->run(p->executable[XST_PROGRAM_BN_SHORT], err);
+    return status;
+}
+
+static xst_status train(xst_trainer *trainer, const xst_task_plan *plan, const xst_task_data *data,
+                        xst_task_record *record, double *seconds, double *density, xst_error *err)
+{
+    xst_task_programs *p = NULL;
+    xst_status status =
+        xst_task_programs_create(trainer->api, trainer->backend, trainer->config, &trainer->net, plan, data, &p, err);
+    if (status == XST_OK)
+        status = xst_state_start(p, trainer->model, data, err);
+    if (status == XST_OK)
+        status = restore(trainer, p, err);
+    if (status == XST_OK)
+        status = xst_trainer_epochs(trainer, p, data, seconds, err);
+    if (status == XST_OK && trainer->config->bn_recalibrate)
+        status = recalibrate(p, err);
+    if (status == XST_OK)
+        status = xst_state_mask_density(p, trainer->model, density, err);
+    if (status == XST_OK)
+        status = xst_state_record(p, trainer->model, record, err);
+    xst_task_programs_destroy(p);
+    return status;
+}
+
+/* The model takes over the task's columns, BN and biases. */
+static xst_status adopt(xst_trainer *trainer, const xst_task_record *record, xst_error *err)
+{
+    xst_status status = XST_OK;
+    for (int m = 0; m < record->layer_count && status == XST_OK; m++)
+        status = xst_model_own(trainer->model, m, record->position, record->layers[m].columns, record->layers[m].values,
+                               record->layers[m].count, record->whole, err);
+    for (int i = 0; i < record->tensor_count && status == XST_OK; i++) {
+        const xst_tensor_record *const t = &record->tensors[i];
+        float *const newest = xst_model_param(trainer->model, t->name);
+        if (newest)
+            memcpy(newest, t->values, (size_t)(t->dim[0] * t->dim[1]) * sizeof *newest);
+    }
+    trainer->model->tasks = record->position;
+    return status;
+}
+
+xst_status xst_trainer_adopt_file(xst_trainer *trainer, int position, xst_error *err)
+{
+    xst_task_record record = {0};
+    xst_status status =
+        xst_run_read_task(trainer->run, position, trainer->manifest.tasks[position - 1].xxh3, &record, err);
+    if (status == XST_OK && record.layer_count != trainer->net.masked_count)
+        status = xst_fail(err, XST_ERROR_RUN, "task %d does not fit the run's network", position);
+    if (status == XST_OK)
+        status = adopt(trainer, &record, err);
+    xst_task_record_free(&record);
+    return status;
+}
+
+/* Logits of the task's test images, by the evaluator that later evaluations use. */
+static xst_status add_logits(xst_trainer *trainer, xst_task_record *record, xst_error *err)
+{
+    const xst_test_set *const test = &trainer->tests[record->position - 1];
+    xst_evaluator *evaluator = NULL;
+    void *logits = NULL;
+    double accuracy;
+    record->images = test->images.count;
+    record->classes = (uint32_t)test->classes;
+    xst_status status = xst_evaluator_create(trainer->api, trainer->backend, &trainer->net, test->classes,
+                                             test->images.count, &evaluator, err);
+    if (status == XST_OK)
+        status = xst_alloc(&logits, (size_t)record->images * record->classes, sizeof(float), "logits", err);
+    record->logits = logits;
+    if (status == XST_OK)
+        status = xst_evaluator_set_weights(evaluator, trainer->model, record, err);
+    if (status == XST_OK)
+        status = xst_evaluator_set_tensors(evaluator, record, record, err);
+    if (status == XST_OK)
+        status = xst_evaluator_run(evaluator, &test->images, record->mean, record->std, record->logits, &accuracy, err);
+    xst_evaluator_destroy(evaluator);
+    return status;
+}
+
+/* tasks/NN.h5, the row of accuracy.csv measured from the files, then the manifest: the commit point. */
+static xst_status commit(xst_trainer *trainer, const xst_task_record *record, double seconds, double density,
+                         xst_error *err)
+{
+    const int i = record->position, n = trainer->tasks;
+    xst_run_task *const task = &trainer->manifest.tasks[i - 1];
+    const xst_measure measure = {trainer->api, trainer->backend,   trainer->method, &trainer->net,
+                                 trainer->run, &trainer->manifest, trainer->tests};
+    snprintf(task->file, sizeof task->file, "tasks/%02d.h5", i);
+    xst_status status = xst_run_write_task(trainer->run, record, task->xxh3, err);
+    if (status == XST_OK)
+        status = xst_measure_rows(&measure, i, i, n, trainer->accuracy, NULL, err);
+    if (status == XST_OK)
+        status = xst_run_write_accuracy(trainer->run, trainer->accuracy, i, n, err);
+    if (status != XST_OK)
+        return status;
+    snprintf(task->status, sizeof task->status, "done");
+    task->accuracy = trainer->accuracy[(i - 1) * n + i - 1];
+    task->seconds = seconds;
+    task->mask_density = density;
+    status = xst_run_write_manifest(trainer->run, &trainer->manifest, err);
+    return status == XST_OK ? xst_run_remove_resume(trainer->run, err) : status;
+}
+
+static void report_done(const xst_trainer *trainer, int position)
+{
+    const xst_progress progress = {.event = XST_EVENT_TASK_DONE,
+                                   .task = position,
+                                   .tasks = trainer->tasks,
+                                   .task_name = trainer->manifest.tasks[position - 1].name,
+                                   .test_accuracy = trainer->manifest.tasks[position - 1].accuracy,
+                                   .mask_density = trainer->manifest.tasks[position - 1].mask_density,
+                                   .accuracy = &trainer->accuracy[(position - 1) * trainer->tasks]};
+    xst_trainer_report(trainer, &progress);
+}
+
+static void describe(const xst_trainer *trainer, const xst_task_data *data, xst_task_record *record)
+{
+    snprintf(record->method, sizeof record->method, "%s", xst_method_name(trainer->config->method));
+    snprintf(record->name, sizeof record->name, "%s", data->name);
+    snprintf(record->data_sha256, sizeof record->data_sha256, "%s", data->test_sha256);
+    record->whole = trainer->method->whole;
+    memcpy(record->mean, data->mean, sizeof record->mean);
+    memcpy(record->std, data->std, sizeof record->std);
+}
+
+xst_status xst_trainer_learn(xst_trainer *trainer, int position, xst_error *err)
+{
+    xst_task_data data = {0};
+    xst_task_plan plan = {.position = position, .layers = trainer->net.masked_count};
+    xst_task_record record = {0};
+    double seconds = 0.0, density = NAN;
+    xst_status status = xst_dataset_load(trainer->dataset, trainer->config->tasks.at[position - 1],
+                                         trainer->config->valid_share, &data, err);
+    if (status == XST_OK) {
+        const xst_progress progress = {
+            .event = XST_EVENT_TASK, .task = position, .tasks = trainer->tasks, .task_name = data.name};
+        xst_trainer_report(trainer, &progress);
+        status = trainer->method->begin(trainer->config, trainer->model, position, &plan, err);
+    }
+    if (status == XST_OK)
+        status = train(trainer, &plan, &data, &record, &seconds, &density, err);
+    if (status == XST_OK) {
+        describe(trainer, &data, &record);
+        xst_trainer_keep_test(trainer, position, &data);
+        status = adopt(trainer, &record, err);
+    }
+    if (status == XST_OK)
+        status = add_logits(trainer, &record, err);
+    if (status == XST_OK)
+        status = commit(trainer, &record, seconds, density, err);
+    if (status == XST_OK)
+        report_done(trainer, position);
+    xst_task_record_free(&record);
+    xst_task_plan_free(&plan);
+    xst_task_data_free(&data);
+    return status;
+}

@@ -1,0 +1,56 @@
+/* The programs of one task: declared, emitted and compiled once, then replayed by the trainer.
+ *
+ * Which step program is due follows from the step number alone: {full batch, last short batch} x {without, with drop
+ * and grow}. Beside them: the start of an epoch (shuffle), an evaluation batch, and a batch of BN recalibration. */
+#ifndef XST_TRAIN_PROGRAMS_H
+#define XST_TRAIN_PROGRAMS_H
+
+#include "backend/backend.h"
+#include "data/dataset.h"
+#include "methods/method.h"
+
+enum { XST_EVAL_BATCH = 100 };
+
+typedef enum xst_program_id {
+    XST_PROGRAM_STEP,
+    XST_PROGRAM_STEP_GROW,
+    XST_PROGRAM_SHORT,
+    XST_PROGRAM_SHORT_GROW,
+    XST_PROGRAM_EPOCH,
+    XST_PROGRAM_EVAL,
+    XST_PROGRAM_BN,
+    XST_PROGRAM_BN_SHORT,
+    XST_PROGRAM_COUNT
+} xst_program_id;
+
+typedef struct xst_task_programs {
+    const xst_backend_api *api;
+    const xst_config *config;
+    const xst_net *net;
+    const xst_task_plan *plan;
+    xst_tensors tensors;
+    xst_program program[XST_PROGRAM_COUNT];
+    xst_session *session;
+    xst_executable *executable[XST_PROGRAM_COUNT]; /* NULL: not needed in this task */
+    int classes;
+    uint32_t train_count, test_count;
+    uint32_t batch, last;            /* images of a full step and of an epoch's last */
+    uint32_t steps_per_epoch, steps; /* of the whole task */
+    uint32_t grow_end, grow_events;  /* 0: no drop and grow */
+} xst_task_programs;
+
+/* Declares, emits and compiles. data gives counts and classes only. All pointers must outlive the programs. */
+xst_status xst_task_programs_create(const xst_backend_api *api, xst_backend *backend, const xst_config *config,
+                                    const xst_net *net, const xst_task_plan *plan, const xst_task_data *data,
+                                    xst_task_programs **out, xst_error *err);
+void xst_task_programs_destroy(xst_task_programs *programs);
+
+/* The program of step t (from 1). */
+xst_program_id xst_task_programs_due(const xst_task_programs *programs, uint32_t t);
+
+/* Uploads a STATE tensor by name ("name" or "name/what"); the size must be the tensor's. */
+xst_status xst_task_upload(xst_task_programs *programs, const char *name, const char *what, const void *from,
+                           xst_error *err);
+xst_status xst_task_download(xst_task_programs *programs, const char *name, const char *what, void *to, xst_error *err);
+
+#endif

@@ -1,0 +1,324 @@
+#include "train/state.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "store/run.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- start ----------------------------------------------------------------------------------------------------------
+ */
+
+static xst_status start_data(xst_task_programs *p, const xst_task_data *data, xst_error *err)
+{
+    float norm[2][XST_CHANNELS];
+    const uint32_t zero = 0;
+    for (int c = 0; c < XST_CHANNELS; c++) {
+        norm[0][c] = (float)data->mean[c];
+        norm[1][c] = (float)data->std[c];
+    }
+    xst_status status = xst_task_upload(p, "norm", NULL, norm, err);
+    if (status == XST_OK)
+        status = xst_task_upload(p, "images", NULL, data->train.pixels, err);
+    if (status == XST_OK)
+        status = xst_task_upload(p, "labels", NULL, data->train.labels, err);
+    if (status == XST_OK)
+        status = xst_task_upload(p, "test_images", NULL, data->test.pixels, err);
+    if (status == XST_OK)
+        status = xst_task_upload(p, "test_labels", NULL, data->test.labels, err);
+    return status == XST_OK ? xst_task_upload(p, "t", NULL, &zero, err) : status;
+}
+
+static xst_status start_params(xst_task_programs *p, const xst_model *model, xst_error *err)
+{
+    xst_param param[XST_PARAMS_MAX];
+    const int n = xst_net_params(p->net, p->classes, param);
+    xst_status status = XST_OK;
+    for (int i = 0; i < n && status == XST_OK; i++) {
+        const float *const newest = p->plan->inherit ? xst_model_param(model, param[i].name) : NULL;
+        void *fresh = NULL;
+        status = xst_alloc(&fresh, (size_t)(param[i].dim[0] * param[i].dim[1]), sizeof(float), "per-task tensor", err);
+        if (status != XST_OK)
+            return status;
+        xst_param_fresh(&param[i], p->config->seed, p->plan->position, (uint32_t)p->net->masked_count, fresh);
+        status = xst_task_upload(p, param[i].name, NULL, newest ? newest : fresh, err);
+        xst_free(fresh);
+    }
+    return status;
+}
+
+/* preserved u8[n] and m_r f32[n] of a layer. Without a learnt mask, m_r says all on or all off. */
+static xst_status start_masks(xst_task_programs *p, const xst_model *model, int masked, const char *name,
+                              xst_error *err)
+{
+    const uint32_t n = xst_net_masked(p->net, masked)->geometry.columns;
+    const xst_config *const config = p->config;
+    const float on = config->mask == XST_MASK_GUMBEL ? (float)config->mask_init
+                     : config->mask == XST_MASK_ALL  ? 1.0f
+                                                     : -1.0f;
+    void *preserved = NULL, *real = NULL;
+    xst_status status = xst_alloc(&preserved, n, 1, "preserved columns", err);
+    if (status == XST_OK)
+        status = xst_alloc(&real, n, sizeof(float), "masks", err);
+    for (uint32_t c = 0; c < n && status == XST_OK; c++) {
+        const bool owned = p->plan->preserved && model->layer[masked].owner[c] != 0;
+        ((uint8_t *)preserved)[c] = owned;
+        ((float *)real)[c] = owned ? on : 0.0f;
+    }
+    if (status == XST_OK)
+        status = xst_task_upload(p, name, "preserved", preserved, err);
+    if (status == XST_OK && p->plan->preserved)
+        status = xst_task_upload(p, name, "m_r", real, err);
+    xst_free(preserved);
+    xst_free(real);
+    return status;
+}
+
+static xst_status start_quota(xst_task_programs *p, int masked, const char *name, xst_error *err)
+{
+    void *quota = NULL;
+    xst_status status = xst_alloc(&quota, p->grow_events, sizeof(uint32_t), "drop-and-grow quotas", err);
+    for (uint32_t e = 0; e < p->grow_events && status == XST_OK; e++)
+        ((uint32_t *)quota)[e] = xst_schedule_quota(p->config, p->steps, e, p->plan->layer[masked].count);
+    if (status == XST_OK)
+        status = xst_task_upload(p, name, "quota", quota, err);
+    xst_free(quota);
+    return status;
+}
+
+static xst_status start_layer(xst_task_programs *p, const xst_model *model, int masked, xst_error *err)
+{
+    const xst_layer_plan *const layer = &p->plan->layer[masked];
+    const char *const name = xst_net_masked(p->net, masked)->weight;
+    xst_status status = xst_task_upload(p, name, "active", layer->active, err);
+    if (status == XST_OK)
+        status = xst_task_upload(p, name, "value", layer->value, err);
+    if (status == XST_OK && p->plan->preserved)
+        status = xst_task_upload(p, name, "frozen", model->layer[masked].frozen, err);
+    if (status == XST_OK && (p->plan->preserved || p->plan->drop_and_grow))
+        status = start_masks(p, model, masked, name, err);
+    return status == XST_OK && p->grow_events > 0 ? start_quota(p, masked, name, err) : status;
+}
+
+xst_status xst_state_start(xst_task_programs *p, const xst_model *model, const xst_task_data *data, xst_error *err)
+{
+    xst_status status = start_data(p, data, err);
+    if (status == XST_OK)
+        status = start_params(p, model, err);
+    for (int m = 0; m < p->net->masked_count && status == XST_OK; m++)
+        status = start_layer(p, model, m, err);
+    return status;
+}
+
+/* ---- save and restore -----------------------------------------------------------------------------------------------
+ */
+
+/* What training changes: counters, metrics, A, masks, per-task tensors. All else follows from options, files and t. */
+static bool is_carried(const xst_tensor_info *info)
+{
+    static const char *const others[] = {"cursor", "rates",       "norm",        "images",      "labels",
+                                         "order",  "test_images", "test_labels", "test_logits", "test_metrics"};
+    static const char *const parts[] = {"frozen", "preserved", "quota"};
+    if (info->kind != XST_STATE)
+        return false;
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (strcmp(info->name, others[i]) == 0)
+            return false;
+    const char *const slash = strrchr(info->name, '/');
+    for (size_t i = 0; slash && i < sizeof parts / sizeof parts[0]; i++)
+        if (strcmp(slash + 1, parts[i]) == 0)
+            return false;
+    return true;
+}
+
+static xst_array_type array_type(xst_dtype dtype)
+{
+    static const xst_array_type type[] = {
+        [XST_F32] = XST_ARRAY_F32, [XST_F64] = XST_ARRAY_F64, [XST_U32] = XST_ARRAY_U32, [XST_U8] = XST_ARRAY_U8};
+    return type[dtype];
+}
+
+static xst_status save_tensor(xst_task_programs *p, xst_tensor t, xst_array_record *array, xst_error *err)
+{
+    const xst_tensor_info *const info = &p->tensors.info[t];
+    snprintf(array->name, sizeof array->name, "%s", info->name);
+    array->type = array_type(info->dtype);
+    array->count = (uint64_t)xst_tensor_elements(info);
+    const xst_status status = xst_alloc(&array->data, 1, xst_tensor_bytes(info), "saved state", err);
+    return status == XST_OK ? p->api->download(p->session, t, array->data, xst_tensor_bytes(info), err) : status;
+}
+
+static xst_status save_position(const xst_task_programs *p, xst_array_record *array, xst_error *err)
+{
+    const xst_status status = xst_alloc(&array->data, 1, sizeof(uint32_t), "saved state", err);
+    snprintf(array->name, sizeof array->name, "task");
+    array->type = XST_ARRAY_U32;
+    array->count = 1;
+    if (status == XST_OK)
+        *(uint32_t *)array->data = (uint32_t)p->plan->position;
+    return status;
+}
+
+xst_status xst_state_save(xst_task_programs *p, xst_array_record **arrays, int *count, xst_error *err)
+{
+    void *memory = NULL;
+    *arrays = NULL;
+    *count = 0;
+    xst_status status = xst_alloc(&memory, (size_t)p->tensors.count + 1, sizeof **arrays, "saved state", err);
+    xst_array_record *const list = memory;
+    int n = 0;
+    if (status == XST_OK)
+        status = save_position(p, &list[n++], err);
+    for (int32_t t = 0; t < p->tensors.count && status == XST_OK; t++)
+        if (is_carried(&p->tensors.info[t]))
+            status = save_tensor(p, t, &list[n++], err);
+    if (status != XST_OK) {
+        xst_arrays_free(list, n);
+        return status;
+    }
+    *arrays = list;
+    *count = n;
+    return XST_OK;
+}
+
+static const xst_array_record *find_array(const xst_array_record *arrays, int count, const char *name)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(arrays[i].name, name) == 0)
+            return &arrays[i];
+    return NULL;
+}
+
+bool xst_state_is_of(const xst_array_record *arrays, int count, int position)
+{
+    const xst_array_record *const a = find_array(arrays, count, "task");
+    return a && a->type == XST_ARRAY_U32 && a->count == 1 && *(const uint32_t *)a->data == (uint32_t)position;
+}
+
+xst_status xst_state_restore(xst_task_programs *p, const xst_array_record *arrays, int count, xst_error *err)
+{
+    xst_status status = XST_OK;
+    for (int32_t t = 0; t < p->tensors.count && status == XST_OK; t++) {
+        const xst_tensor_info *const info = &p->tensors.info[t];
+        if (!is_carried(info))
+            continue;
+        const xst_array_record *const a = find_array(arrays, count, info->name);
+        if (!a || a->type != array_type(info->dtype) || a->count != (uint64_t)xst_tensor_elements(info))
+            return xst_fail(err, XST_ERROR_RUN,
+                            "resume.h5: array '%s' is missing or of another size: remove the file "
+                            "to train this task again from its start",
+                            info->name);
+        status = p->api->upload(p->session, t, a->data, xst_tensor_bytes(info), err);
+    }
+    return status;
+}
+
+/* ---- what a task leaves behind --------------------------------------------------------------------------------------
+ */
+
+static xst_status download_masks(xst_task_programs *p, int masked, float **real, xst_error *err)
+{
+    const char *const name = xst_net_masked(p->net, masked)->weight;
+    void *memory = NULL;
+    xst_status status =
+        xst_alloc(&memory, xst_net_masked(p->net, masked)->geometry.columns, sizeof(float), "masks", err);
+    if (status == XST_OK)
+        status = xst_task_download(p, name, "m_r", memory, err);
+    *real = memory;
+    return status;
+}
+
+xst_status xst_state_mask_density(xst_task_programs *p, const xst_model *model, double *density, xst_error *err)
+{
+    uint64_t on = 0, all = 0;
+    xst_status status = XST_OK;
+    *density = NAN;
+    for (int m = 0; m < p->net->masked_count && p->plan->preserved && status == XST_OK; m++) {
+        float *real = NULL;
+        status = download_masks(p, m, &real, err);
+        for (uint32_t c = 0; c < xst_net_masked(p->net, m)->geometry.columns && status == XST_OK; c++) {
+            const bool owned = model->layer[m].owner[c] != 0;
+            all += owned;
+            on += owned && real[c] > 0.0f;
+        }
+        xst_free(real);
+    }
+    if (status == XST_OK && all > 0)
+        *density = (double)on / (double)all;
+    return status;
+}
+
+static xst_status record_mask(xst_task_programs *p, const xst_model *model, int masked, xst_layer_record *layer,
+                              xst_error *err)
+{
+    const uint32_t n = layer->geometry.columns;
+    float *real = NULL;
+    void *bits = NULL;
+    xst_status status = xst_alloc(&bits, (n + 7) / 8, 1, "mask bits", err);
+    layer->mask = bits;
+    if (status == XST_OK)
+        status = download_masks(p, masked, &real, err);
+    for (uint32_t c = 0; c < n && status == XST_OK; c++)
+        if (model->layer[masked].owner[c] != 0 && real[c] > 0.0f)
+            layer->mask[c / 8] = (uint8_t)(layer->mask[c / 8] | 1u << c % 8);
+    xst_free(real);
+    return status;
+}
+
+static xst_status record_layer(xst_task_programs *p, const xst_model *model, int masked, xst_layer_record *layer,
+                               xst_error *err)
+{
+    const uint32_t n = p->plan->layer[masked].count;
+    void *columns = NULL, *values = NULL;
+    layer->geometry = xst_net_masked(p->net, masked)->geometry;
+    layer->count = n;
+    snprintf(layer->name, sizeof layer->name, "%s", xst_net_masked(p->net, masked)->weight);
+    xst_status status = xst_alloc(&columns, n, sizeof(uint32_t), "own columns", err);
+    layer->columns = columns;
+    if (status == XST_OK)
+        status = xst_alloc(&values, (size_t)n * (size_t)layer->geometry.longest, sizeof(float), "own weights", err);
+    layer->values = values;
+    if (status == XST_OK)
+        status = xst_task_download(p, layer->name, "active", columns, err);
+    if (status == XST_OK)
+        status = xst_task_download(p, layer->name, "value", values, err);
+    return status == XST_OK && p->plan->preserved ? record_mask(p, model, masked, layer, err) : status;
+}
+
+static xst_status record_params(xst_task_programs *p, xst_task_record *record, xst_error *err)
+{
+    xst_param param[XST_PARAMS_MAX];
+    const int n = xst_net_params(p->net, p->classes, param);
+    void *memory = NULL;
+    xst_status status = xst_alloc(&memory, (size_t)n, sizeof(xst_tensor_record), "per-task tensors", err);
+    record->tensors = memory;
+    for (int i = 0; i < n && status == XST_OK; i++) {
+        xst_tensor_record *const t = &record->tensors[record->tensor_count++];
+        void *values = NULL;
+        snprintf(t->name, sizeof t->name, "%.63s", param[i].name);
+        t->rank = param[i].rank;
+        t->dim[0] = param[i].dim[0];
+        t->dim[1] = param[i].dim[1];
+        status = xst_alloc(&values, (size_t)(t->dim[0] * t->dim[1]), sizeof(float), "per-task tensor", err);
+        t->values = values;
+        if (status == XST_OK)
+            status = xst_task_download(p, t->name, NULL, t->values, err);
+    }
+    return status;
+}
+
+xst_status xst_state_record(xst_task_programs *p, const xst_model *model, xst_task_record *record, xst_error *err)
+{
+    void *memory = NULL;
+    record->position = p->plan->position;
+    xst_status status =
+        xst_alloc(&memory, (size_t)p->net->masked_count, sizeof(xst_layer_record), "layers of a task", err);
+    record->layers = memory;
+    for (int m = 0; m < p->net->masked_count && status == XST_OK; m++) {
+        record->layer_count = m + 1;
+        status = record_layer(p, model, m, &record->layers[m], err);
+    }
+    return status == XST_OK ? record_params(p, record, err) : status;
+}

@@ -1,0 +1,28 @@
+/* A task's state on the device: how it starts, how it is saved and restored (resume), and what it leaves behind
+ * (record). */
+#ifndef XST_TRAIN_STATE_H
+#define XST_TRAIN_STATE_H
+
+#include "net/model.h"
+#include "store/records.h"
+#include "train/programs.h"
+
+/* Uploads everything a task starts from: data, frozen weights, A with its values, masks, per-task tensors, quotas. */
+xst_status xst_state_start(xst_task_programs *programs, const xst_model *model, const xst_task_data *data,
+                           xst_error *err);
+
+/* Everything that training changes, as named arrays (freed with xst_arrays_free); and back. Restoring checks that names
+ * and sizes are those of this task: XST_ERROR_RUN. */
+xst_status xst_state_save(xst_task_programs *programs, xst_array_record **arrays, int *count, xst_error *err);
+bool xst_state_is_of(const xst_array_record *arrays, int count, int position); /* saved inside this task? */
+xst_status xst_state_restore(xst_task_programs *programs, const xst_array_record *arrays, int count, xst_error *err);
+
+/* Share of preserved columns with m_r > 0, all masked layers together; NaN where the task has no mask. */
+xst_status xst_state_mask_density(xst_task_programs *programs, const xst_model *model, double *density, xst_error *err);
+
+/* The task's columns, values, mask bits and per-task tensors. name, data_sha256, mean, std and logits are the caller's.
+ */
+xst_status xst_state_record(xst_task_programs *programs, const xst_model *model, xst_task_record *record,
+                            xst_error *err);
+
+#endif
