@@ -5,7 +5,7 @@
 #include "base/memory.h"
 #include "base/version.h"
 #include "store/effective.h"
-#include "store/hdf5_image.h"
+#include "store/hdf5_export.h"
 #include "store/safetensors.h"
 
 #include <stdio.h>

@@ -46,9 +46,10 @@ typedef struct xst_metrics_row {
 
 typedef enum xst_run_mode { XST_RUN_CREATE, XST_RUN_RESUME, XST_RUN_READ } xst_run_mode;
 
-/* CREATE: makes the folder (with tasks/), refuses one that exists and is not empty; RESUME: takes an existing one; both
- * lock the folder against a second writer (flock on the folder; the lock dies with the process) and remove stray *.tmp.
- * READ needs no lock. XST_ERROR_RUN says what is wrong with the folder. */
+/* CREATE: makes the folder (with tasks/), refuses one that exists and is not empty; RESUME: takes a run or a fresh
+ * folder (below), and removes what lies beyond the commit point, but for rows of metrics.csv (xst_run_keep_metrics);
+ * both lock the folder against a second writer (flock on the folder; the lock dies with the process) and remove stray
+ * *.tmp. READ needs no lock. XST_ERROR_RUN says what is wrong with the folder. */
 xst_status xst_run_open(const char *path, xst_run_mode mode, xst_run **out, xst_error *err);
 void xst_run_close(xst_run *run);
 /* *fresh = nothing was saved in the folder yet: it is absent, empty, or holds only what a run writes before its first

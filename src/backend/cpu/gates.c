@@ -1,0 +1,151 @@
+#include "backend/cpu/gates.h"
+#include "backend/cpu/fastmath.h"
+
+#include "base/exact.h"
+
+#include <Random123/philox.h>
+
+enum { QUADS = 16, COLUMNS = 4 * QUADS };
+
+/* 16 Philox blocks side by side, the words of base/random.h: out[4q + j] = word j of block quad + q. */
+XST_CPU_BODY void philox(uint32_t out[COLUMNS], uint32_t quad, const xst_gates_params *p, uint32_t t)
+{
+#pragma omp simd
+    for (uint32_t q = 0; q < QUADS; q++) {
+        uint32_t c0 = quad + q, c1 = p->layer, c2 = t, c3 = 0, k0 = p->key.seed, k1 = p->key.task_purpose;
+        for (int round = 0; round < PHILOX4x32_DEFAULT_ROUNDS; round++) {
+            const uint64_t a = (uint64_t)PHILOX_M4x32_0 * c0, b = (uint64_t)PHILOX_M4x32_1 * c2;
+            c0 = (uint32_t)(b >> 32) ^ c1 ^ k0;
+            c2 = (uint32_t)(a >> 32) ^ c3 ^ k1;
+            c1 = (uint32_t)b;
+            c3 = (uint32_t)a;
+            k0 += PHILOX_W32_0;
+            k1 += PHILOX_W32_1;
+        }
+        out[4 * q] = c0;
+        out[4 * q + 1] = c1;
+        out[4 * q + 2] = c2;
+        out[4 * q + 3] = c3;
+    }
+}
+
+/* gate and slope of 64 columns with gate `logit`. */
+XST_CPU_BODY void draw_64_body(const xst_gates_params *p, uint32_t t, uint32_t first, const float *m_r,
+                               const uint8_t *preserved, float *gate, float *slope)
+{
+    uint32_t word[COLUMNS];
+    int32_t kept[COLUMNS]; /* masks, all ones or 0: a branch would keep the loop below from vectors */
+    const float scale = 1.0f / p->temperature;
+    philox(word, first / 4, p, t);
+    for (int i = 0; i < COLUMNS; i++)
+        kept[i] = -(int32_t)(preserved[i] != 0);
+#pragma omp simd
+    for (int i = 0; i < COLUMNS; i++) {
+        const float sum = m_r[i] + xst_exact_logistic(word[i]);
+        const float e = xst_cpu_exp_minus(sum * scale);
+        const float s = e / ((1.0f + e) * (1.0f + e)) * scale;
+        gate[i] = (float)(1 & kept[i] & -(int32_t)(sum > 0.0f));
+        int32_t bits;
+        memcpy(&bits, &s, sizeof bits);
+        bits &= kept[i];
+        memcpy(&slope[i], &bits, sizeof bits);
+    }
+}
+XST_CPU_KERNEL(draw_64,
+               (const xst_gates_params *p, uint32_t t, uint32_t first, const float *m_r, const uint8_t *preserved,
+                float *gate, float *slope),
+               (p, t, first, m_r, preserved, gate, slope))
+
+static float sigmoid(float x)
+{
+    return 1.0f / (1.0f + expf(-x));
+}
+
+/* The paper's Eq. (2), without haste: logit = log sigmoid(m_r). */
+static void draw_paper(const xst_gates_params *p, uint32_t t, uint32_t first, uint32_t n, const float *m_r,
+                       const uint8_t *preserved, float *gate, float *slope)
+{
+    uint32_t word[COLUMNS];
+    xst_random_words(word, first, n, p->key, p->layer, t, 0);
+    for (uint32_t i = 0; i < n; i++) {
+        const float m = m_r[i], logit = fminf(m, 0.0f) - log1pf(expf(-fabsf(m)));
+        const float sum = logit + xst_exact_logistic(word[i]);
+        const float e = expf(-fabsf(sum / p->temperature));
+        gate[i] = preserved[i] && sum > 0.0f ? 1.0f : 0.0f;
+        slope[i] = preserved[i] ? e / ((1.0f + e) * (1.0f + e)) / p->temperature * sigmoid(-m) : 0.0f;
+    }
+}
+
+static void draw_tail(xst_cpu_isa isa, const xst_gates_params *p, uint32_t t, uint32_t first, uint32_t n,
+                      const float *m_r, const uint8_t *preserved, float *gate, float *slope)
+{
+    float m[COLUMNS] = {0}, g[COLUMNS], s[COLUMNS];
+    uint8_t kept[COLUMNS] = {0};
+    memcpy(m, m_r, n * sizeof *m);
+    memcpy(kept, preserved, n);
+    draw_64[isa](p, t, first, m, kept, g, s);
+    memcpy(gate, g, n * sizeof *gate);
+    memcpy(slope, s, n * sizeof *slope);
+}
+
+/* The mask as it is exported: no noise. */
+static void hard(uint32_t n, const float *m_r, const uint8_t *preserved, float *gate, float *slope)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        gate[i] = preserved[i] && m_r[i] > 0.0f ? 1.0f : 0.0f;
+        slope[i] = 0.0f;
+    }
+}
+
+void xst_cpu_draw_gates(xst_cpu_isa isa, const xst_gates_params *p, uint32_t t, uint32_t first, uint32_t n,
+                        const float *m_r, const uint8_t *preserved, float *gate, float *slope)
+{
+    if (!p->training)
+        hard(n, m_r, preserved, gate, slope);
+    else if (p->paper)
+        draw_paper(p, t, first, n, m_r, preserved, gate, slope);
+    else if (n == COLUMNS)
+        draw_64[isa](p, t, first, m_r, preserved, gate, slope);
+    else
+        draw_tail(isa, p, t, first, n, m_r, preserved, gate, slope);
+}
+
+typedef struct gates {
+    xst_gates_params params;
+    xst_cpu_isa isa;
+    uint32_t n;
+    const cpu_place *m_r, *preserved, *t, *gate, *slope;
+} gates;
+
+static xst_status gates_run(void *self, xst_error *err)
+{
+    (void)err;
+    const gates *const v = self;
+    const float *const m_r = v->m_r->data;
+    const uint8_t *const preserved = v->preserved->data;
+    const uint32_t t = *(const uint32_t *)v->t->data;
+    float *const gate = v->gate->data, *const slope = v->slope->data;
+#pragma omp parallel for schedule(static)
+    for (uint32_t first = 0; first < v->n; first += COLUMNS) {
+        const uint32_t n = v->n - first < COLUMNS ? v->n - first : COLUMNS;
+        xst_cpu_draw_gates(v->isa, &v->params, t, first, n, m_r + first, preserved + first, gate + first,
+                           slope + first);
+    }
+    return XST_OK;
+}
+
+xst_status xst_cpu_gates(cpu_compiler *c, const xst_op *op, xst_error *err)
+{
+    void *self;
+    const xst_status status = xst_cpu_step(c, sizeof(gates), gates_run, NULL, &self, err);
+    if (status == XST_OK)
+        *(gates *)self = (gates){.params = op->p.gates,
+                                 .isa = c->session->backend->isa,
+                                 .n = (uint32_t)xst_tensor_elements(xst_cpu_info(c, op->in[0])),
+                                 .m_r = xst_cpu_place(c, op->in[0]),
+                                 .preserved = xst_cpu_place(c, op->in[1]),
+                                 .t = xst_cpu_place(c, op->in[2]),
+                                 .gate = xst_cpu_place(c, op->out[0]),
+                                 .slope = xst_cpu_place(c, op->out[1])};
+    return status;
+}

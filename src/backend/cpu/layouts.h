@@ -1,0 +1,10 @@
+/* The layout pass: which layout each tensor of a program has. */
+#ifndef XST_BACKEND_CPU_LAYOUTS_H
+#define XST_BACKEND_CPU_LAYOUTS_H
+
+#include "backend/cpu/cpu.h"
+
+/* Fills c->use (variants and layouts) of every tensor that the program names, and c->conv of every convolution. */
+xst_status xst_cpu_choose_layouts(cpu_compiler *c, xst_error *err);
+
+#endif
