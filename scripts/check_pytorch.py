@@ -6,6 +6,7 @@
 Exits 1 if a logit differs by more than 1e-3, 2 if the run or the data cannot be used.
 """
 import argparse
+import hashlib
 import json
 import sys
 from collections import OrderedDict
@@ -100,9 +101,8 @@ def read_test(folder):
     return raw.reshape(-1, RECORD)
 
 
-def task_images(records, labels):
-    """Raw images of a task in file order, and each one's class: the rank of its fine label."""
-    own = records[np.isin(records[:, 1], labels)]
+def task_images(own, labels):
+    """Raw images of a task's records, and each one's class: the rank of its fine label."""
     return own[:, 2:].reshape(-1, 3, SIDE, SIDE), np.searchsorted(np.sort(labels), own[:, 1])
 
 
@@ -118,10 +118,12 @@ def check_task(run, position, entry, records, folder):
     """Compare one task; prints a line and returns the largest difference."""
     with open_task(run, position) as file:
         stored, mean, std = file["logits"][...], file.attrs["mean"], file.attrs["std"]
-    images, labels = task_images(records, fine_labels(entry["classes"], folder))
-    if len(images) != len(stored):
-        raise RunError(f"{run}: task {position} stores logits of {len(stored)} images, "
-                       f"{folder} has {len(images)} of its classes")
+        learnt_on = file.attrs.get("data_sha256")
+    classes = fine_labels(entry["classes"], folder)
+    own = records[np.isin(records[:, 1], classes)]
+    if len(own) != len(stored) or learnt_on not in (None, hashlib.sha256(own.tobytes()).hexdigest()):
+        raise RunError(f"{folder}: not the data of {run}: other test images of task {position}")
+    images, labels = task_images(own, classes)
     logits = logits_of(build(load_run(run, position)), images, mean, std)
     difference = float(np.abs(logits - stored).max())
     accuracy = [100 * float((values.argmax(1) == labels).mean()) for values in (logits, stored)]

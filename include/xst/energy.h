@@ -113,6 +113,79 @@ typedef struct xst_energy_network {
 xst_status xst_energy_of_network(const xst_device *device, const xst_energy_network *network, xst_energy_report *out,
                                  xst_error *err);
 
+/* Writing the cells of one task. Totals of method comparisons are over tasks 2..N. */
+typedef struct xst_programming {
+    double cells_set, cells_reset; /* cells whose conductance rises, falls */
+    double pulses, energy;         /* J */
+    double seconds;                /* rows of an array one after the other, arrays in parallel */
+} xst_programming;
+
+typedef struct xst_energy_task {
+    int task;                                 /* position, from 1 */
+    char name[64];                            /* of its classes */
+    xst_energy_report inference;              /* one image */
+    double columns_on, columns;               /* logical columns of the masked layers */
+    double all_on_energy, all_on_conversions; /* the same weights, every logical column on (mapping column) */
+    double dense_energy, dense_conversions;   /* the same weights, mapping dense */
+    xst_programming programming;
+} xst_energy_task;
+
+/* Who owns each logical column of a layer after the last task: 0 nobody, else the task. */
+typedef struct xst_energy_owners {
+    char name[64];
+    int filters, groups;
+    uint16_t *owner; /* [filters * groups] */
+} xst_energy_owners;
+
+typedef struct xst_energy_run {
+    char run[1024], method[32], quant[16];
+    xst_mapping mapping;
+    int input_bits;
+    int column_wise; /* the method switches columns: only those on are read */
+    int task_count;
+    xst_energy_task *tasks;
+    int layer_count;
+    xst_energy_owners *layers; /* owner NULL where the run is element-wise */
+    char *circuits;            /* formulas and values of its circuits and floorplan, for explanations */
+    double most_writes;        /* of any cell, over all tasks */
+    double endurance_used;     /* most_writes over what a cell bears */
+} xst_energy_run;
+
+/* Energies of a run folder, from its files alone: weights and masks of its tasks, and activity.csv, which `xst eval`
+ * writes. A float run is first quantised post-training. */
+typedef struct xst_energy_run_options {
+    xst_mapping mapping;
+    int input_bits;      /* 4 or 8; the first layer takes the image at 8 */
+    const char *quant;   /* of float runs: "apot4" where NULL */
+    int neurosim_compat; /* mapping dense only */
+} xst_energy_run_options;
+
+xst_status xst_energy_of_run(const xst_device *device, const char *path, const xst_energy_run_options *options,
+                             xst_energy_run *out, xst_error *err);
+void xst_energy_run_free(xst_energy_run *run);
+
+/* How results are written: tables for people, for spreadsheets and for pages, and one JSON document. */
+typedef enum xst_energy_format {
+    XST_ENERGY_TEXT,
+    XST_ENERGY_CSV,
+    XST_ENERGY_MARKDOWN,
+    XST_ENERGY_JSON
+} xst_energy_format;
+
+/* *out: NUL-terminated, freed with xst_energy_text_free. explain: every formula with its numbers and sources as well.
+ */
+xst_status xst_energy_write_network(const xst_device *device, const xst_energy_network *network,
+                                    const xst_energy_report *report, xst_energy_format format, int explain, char **out,
+                                    xst_error *err);
+xst_status xst_energy_write_runs(const xst_device *device, const xst_energy_run *runs, int count,
+                                 xst_energy_format format, int explain, char **out, xst_error *err);
+void xst_energy_text_free(char *text);
+
+/* Tables (CSV), plots of energy per task and occupancy pictures of one or more runs into a folder; SVG where gnuplot is
+ * there, else its scripts and data alone (*plotted = 0). */
+xst_status xst_energy_plot_runs(const xst_energy_run *runs, int count, const char *folder, int *plotted,
+                                xst_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -56,7 +56,7 @@ typedef struct xst_backend_api {
 
 enum { XST_BACKEND_VERSION = 1 };
 
-/* The backends built in: "ref", "cpu"; "cuda" where its module and a device are found. NULL-terminated name list. */
+/* Every backend there can be: "cpu", "ref", "cuda" (a module; found or not). NULL-terminated name list. */
 const char *const *xst_backend_names(void);
 /* The table of a backend by name; "auto" takes the best that opens. XST_ERROR_NO_DEVICE says what is missing. */
 xst_status xst_backend_find(const char *name, const xst_backend_api **out, xst_error *err);

@@ -9,9 +9,9 @@
 
 xst_status xst_cli_export(int argc, char **argv, xst_error *err)
 {
-    const char *words[argc > 0 ? argc : 1], *task = NULL, *out = NULL, *neurosim = NULL;
+    const char *words[argc > 0 ? argc : 1], *task = NULL, *out = NULL;
     int count = 0;
-    const xst_cli_option list[] = {{"--task", NULL, &task}, {"--out", NULL, &out}, {"--neurosim", NULL, &neurosim}};
+    const xst_cli_option list[] = {{"--task", NULL, &task}, {"--out", NULL, &out}};
     const xst_status status = xst_cli_arguments(argc, argv, list, sizeof list / sizeof list[0], words, &count, err);
     if (status != XST_OK)
         return status;
@@ -20,8 +20,6 @@ xst_status xst_cli_export(int argc, char **argv, xst_error *err)
     const int position = task ? (int)strtol(task, NULL, 10) : 0;
     if (position < 1)
         return xst_fail(err, XST_ERROR_USAGE, "export: say which task with --task N (1 = the first learnt)");
-    if (neurosim)
-        return xst_export_neurosim(words[0], position, neurosim, err);
     if (!out)
         return xst_fail(err, XST_ERROR_USAGE, "export: say where to with --out FILE.safetensors or FILE.h5");
     return xst_export(words[0], position, out, err);

@@ -24,19 +24,30 @@ static const xst_cli_command commands[] = {
      "\n"
      "Exit code 1: a logit differs from the stored one.\n",
      xst_cli_eval},
-    {"compare", "tables over runs: accuracy, forgetting, time, bytes, energy",
-     "xst compare RUN... [--out DIR] [--json]\n",
-     "  --out DIR     write the tables there\n"
-     "  --json        one JSON document on stdout\n",
+    {"compare", "tables over runs: accuracy, forgetting, time, bytes",
+     "xst compare RUN... [--out DIR] [--data DIR] [--json]\n",
+     "  --out DIR     also write them there as CSV, Markdown and JSON, with plots (SVG where gnuplot is installed)\n"
+     "  --data DIR    where the images are now: paired tests need their labels\n"
+     "  --json        one JSON document on stdout instead of the tables\n"
+     "\n"
+     "Runs that cannot be compared with the first finished one (unfinished, other tasks, images or net) are marked\n"
+     "by name, and left out of means, tests and ratios.\n",
      xst_cli_compare},
     {"energy", "energy, latency and area of runs or of a network on a crossbar",
-     "xst energy RUN... [--device FILE.yaml|NAME] [--mapping dense|column] [--input-bits 4|8] [--explain] [--json]\n"
+     "xst energy RUN... [--device FILE.yaml|NAME] [--mapping dense|column] [--input-bits 4|8] [--quant NAME] [--out "
+     "DIR]\n"
+     "           [--explain] [--json|--csv|--markdown]\n"
      "xst energy --network NET.csv --density D --input-density D2 --seed S [--input-bits 4|8] [--neurosim-compat]\n"
-     "           [--device FILE.yaml|NAME] [--explain] [--json]\n",
-     "  --device      device file, or the name of one in experiments/devices (hfo2-32nm)\n"
+     "           [--device FILE.yaml|NAME] [--explain] [--json|--csv|--markdown]\n",
+     "  --device      device file, or the name of a ready one: hfo2-32nm (default), isaac, prime, pipelayer, dpe\n"
      "  --mapping     how a layer lies on the arrays: column for runs, dense for a network\n"
-     "  --explain     show how each figure comes about\n"
-     "  --json        one JSON document on stdout\n",
+     "  --input-bits  bit planes of the inputs (8); a run's first layer takes the image at 8\n"
+     "  --quant       how float weights are stored: apot4 (default), apot2 .. apot8, uniform2 .. uniform8\n"
+     "  --density, --input-density  shares of non-zero weights and of one-bits that a network's layers get\n"
+     "  --neurosim-compat  NeuroSim's double count of PEs outside a matrix, and its leakage (dense)\n"
+     "  --out DIR     data, plots of energy per task and pictures of who owns which column\n"
+     "  --explain     every formula with its numbers and sources\n"
+     "  --json, --csv, --markdown  in place of plain tables\n",
      xst_cli_energy},
     {"export", "write one task's effective network for other programs",
      "xst export RUN --task N --out FILE\n"

@@ -1,6 +1,7 @@
 /* xst eval: a run folder measured again. */
 #include "xst/eval.h"
 
+#include "base/accuracy.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -12,14 +13,7 @@
 
 double xst_forgetting(const double *accuracy, int tasks)
 {
-    double sum = 0.0;
-    for (int j = 0; j + 1 < tasks; j++) {
-        double best = -INFINITY;
-        for (int i = j; i + 1 < tasks; i++)
-            best = fmax(best, accuracy[i * tasks + j]);
-        sum += best - accuracy[(tasks - 1) * tasks + j];
-    }
-    return tasks > 1 ? sum / (tasks - 1) : 0.0;
+    return tasks > 0 ? xst_accuracy_forgetting(accuracy, tasks) : 0.0;
 }
 
 /* The run's options, with what the caller wants otherwise. */

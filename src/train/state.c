@@ -140,14 +140,36 @@ static xst_array_type array_type(xst_dtype dtype)
     return type[dtype];
 }
 
+/* The array's name in resume.h5, where "a" and "a/b" cannot both be arrays: "a" becomes "a/value". */
+static void array_name(const xst_tensor_info *info, char name[2 * XST_RECORD_NAME])
+{
+    snprintf(name, (size_t)2 * XST_RECORD_NAME, "%s%s", info->name, strchr(info->name, '/') ? "" : "/value");
+}
+
+/* A ReLU can hide a NaN from the loss: nothing is saved or exported from a net that holds one. */
+static xst_status check_finite(const xst_task_programs *p, const char *name, const float *values, size_t n,
+                               xst_error *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(values[i]))
+            return xst_fail(err, XST_ERROR_NUMERIC,
+                            "'%s' is not finite in task %d: lower lr (now %g); the run keeps its last checkpoint", name,
+                            p->plan->position, p->plan->lr);
+    return XST_OK;
+}
+
 static xst_status save_tensor(xst_task_programs *p, xst_tensor t, xst_array_record *array, xst_error *err)
 {
     const xst_tensor_info *const info = &p->tensors.info[t];
-    snprintf(array->name, sizeof array->name, "%s", info->name);
+    array_name(info, array->name);
     array->type = array_type(info->dtype);
     array->count = (uint64_t)xst_tensor_elements(info);
-    const xst_status status = xst_alloc(&array->data, 1, xst_tensor_bytes(info), "saved state", err);
-    return status == XST_OK ? p->api->download(p->session, t, array->data, xst_tensor_bytes(info), err) : status;
+    xst_status status = xst_alloc(&array->data, 1, xst_tensor_bytes(info), "saved state", err);
+    if (status == XST_OK)
+        status = p->api->download(p->session, t, array->data, xst_tensor_bytes(info), err);
+    if (status == XST_OK && info->dtype == XST_F32)
+        status = check_finite(p, info->name, array->data, (size_t)array->count, err);
+    return status;
 }
 
 static xst_status save_position(const xst_task_programs *p, xst_array_record *array, xst_error *err)
@@ -204,7 +226,9 @@ xst_status xst_state_restore(xst_task_programs *p, const xst_array_record *array
         const xst_tensor_info *const info = &p->tensors.info[t];
         if (!is_carried(info))
             continue;
-        const xst_array_record *const a = find_array(arrays, count, info->name);
+        char name[2 * XST_RECORD_NAME];
+        array_name(info, name);
+        const xst_array_record *const a = find_array(arrays, count, name);
         if (!a || a->type != array_type(info->dtype) || a->count != (uint64_t)xst_tensor_elements(info))
             return xst_fail(err, XST_ERROR_RUN,
                             "resume.h5: array '%s' is missing or of another size: remove the file "
@@ -284,6 +308,8 @@ static xst_status record_layer(xst_task_programs *p, const xst_model *model, int
         status = xst_task_download(p, layer->name, "active", columns, err);
     if (status == XST_OK)
         status = xst_task_download(p, layer->name, "value", values, err);
+    if (status == XST_OK)
+        status = check_finite(p, layer->name, values, (size_t)n * (size_t)layer->geometry.longest, err);
     return status == XST_OK && p->plan->preserved ? record_mask(p, model, masked, layer, err) : status;
 }
 
@@ -305,6 +331,8 @@ static xst_status record_params(xst_task_programs *p, xst_task_record *record, x
         t->values = values;
         if (status == XST_OK)
             status = xst_task_download(p, t->name, NULL, t->values, err);
+        if (status == XST_OK)
+            status = check_finite(p, t->name, t->values, (size_t)(t->dim[0] * t->dim[1]), err);
     }
     return status;
 }

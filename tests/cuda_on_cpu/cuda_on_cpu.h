@@ -255,8 +255,6 @@ struct SimKernel {
 };
 // Runs it now, with arguments that `copy` made.
 cudaError_t sim_launch(const SimKernel &kernel, dim3 grid, dim3 block, size_t shared, void *args);
-// The same from what cudaLaunchKernel is given: for tables that run everything at once.
-cudaError_t sim_launch_now(const void *kernel, dim3 grid, dim3 block, void **args, size_t shared, cudaStream_t stream);
 
 template <class... P> struct SimCall {
     using Args = std::tuple<P...>;

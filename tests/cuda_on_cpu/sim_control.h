@@ -2,6 +2,7 @@
 #ifndef XST_TESTS_SIM_CONTROL_H
 #define XST_TESTS_SIM_CONTROL_H
 
+#include <cuda_runtime_api.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -18,6 +19,8 @@ typedef struct sim_options {
     int without_line;         /* ... at this line: if the tests still pass, they do not test it */
 } sim_options;
 
+/* A kernel with the arguments that cudaLaunchKernel is given, run to its end: for tables that queue nothing. */
+cudaError_t sim_launch_now(const void *kernel, dim3 grid, dim3 block, void **args, size_t shared, cudaStream_t stream);
 /* The settings of all later launches; plain data of the test program. */
 sim_options *sim_settings(void);
 /* The last failed launch in words, or NULL. */

@@ -172,12 +172,12 @@ static void eval_batch(void **state, const batch_case *p)
     ops_case c;
     uint32_t image[32];
     ops_begin(&c, *state, XST_OP_EVAL_BATCH, "N=%d C=%d rows=%d cursor=%u", (int)p->N, (int)p->C, (int)p->rows, p->t);
-    c.op.p.batch = (xst_batch_params){.key = key, .steps = 1, .batch = (uint32_t)p->rows};
+    c.op.p.batch = (xst_batch_params){.key = key, .steps = 1, .batch = (uint32_t)p->batch};
     add_images(&c, p);
     ops_words(&c, ops_input(&c, XST_U32, SHAPE(1)))[0] = p->t;
     const xst_tensor norm = add_norm(&c, p);
     for (int64_t b = 0; b < p->rows; b++) {
-        const int64_t next = p->t * p->rows + b;
+        const int64_t next = (int64_t)p->t * p->batch + b;
         image[b] = (uint32_t)(next < p->N ? next : p->N - 1);
     }
     finish_batch(&c, p, norm, image);
@@ -185,10 +185,11 @@ static void eval_batch(void **state, const batch_case *p)
 
 static void test_eval_batch(void **state)
 {
-    const batch_case cases[] = {{.N = 10, .C = 3, .H = 32, .W = 32, .rows = 4, .t = 0},
-                                {.N = 10, .C = 3, .H = 32, .W = 32, .rows = 4, .t = 2},
-                                {.N = 33, .C = 1, .H = 5, .W = 7, .rows = 32, .t = 1},
-                                {.N = 5, .C = 3, .H = 8, .W = 8, .rows = 1, .t = 3}};
+    const batch_case cases[] = {{.N = 10, .C = 3, .H = 32, .W = 32, .rows = 2, .batch = 4, .t = 2}, /* a short batch */
+                                {.N = 10, .C = 3, .H = 32, .W = 32, .rows = 4, .batch = 4, .t = 0},
+                                {.N = 10, .C = 3, .H = 32, .W = 32, .rows = 4, .batch = 4, .t = 2},
+                                {.N = 33, .C = 1, .H = 5, .W = 7, .rows = 32, .batch = 32, .t = 1},
+                                {.N = 5, .C = 3, .H = 8, .W = 8, .rows = 1, .batch = 1, .t = 3}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         eval_batch(state, &cases[i]);
 }

@@ -12,11 +12,12 @@
 
 #include <cmocka.h>
 
-typedef enum data_kind { RANDOM, TIES, SOME_NAN, ALL_NAN } data_kind;
+typedef enum data_kind { RANDOM, TIES, SOME_NAN, ALL_NAN, HUGE_SQUARES } data_kind;
 
-static const char *const data_names[] = {"random", "ties", "some NaN", "all NaN"};
+static const char *const data_names[] = {"random", "ties", "some NaN", "all NaN", "huge"};
 
-/* Ties: all of one size, or 0 (a third). NaN: in every other column (the first of its weights), or everywhere. */
+/* Ties: all of one size, or 0 (a third). NaN: in every other column (the first of its weights), or everywhere. Huge:
+ * the squares overflow in every other column. */
 static void spoil(float *v, int64_t n, int64_t length, data_kind kind)
 {
     for (int64_t i = 0; i < n; i++) {
@@ -24,6 +25,8 @@ static void spoil(float *v, int64_t n, int64_t length, data_kind kind)
             v[i] = i / length % 3 == 1 ? 0.0f : copysignf(1.0f, v[i]);
         else if (kind == ALL_NAN || (kind == SOME_NAN && i % (2 * length) == 0))
             v[i] = NAN;
+        else if (kind == HUGE_SQUARES && i / length % 2 == 0)
+            v[i] *= 1e30f;
     }
 }
 
@@ -52,6 +55,7 @@ static void add_inputs(ops_case *c, const exchange *e, const test_columns *colum
     const xst_geometry *const g = &columns->geometry;
     const xst_tensor dw = ops_input(c, XST_F32, SHAPE(g->out, g->in, g->kh, g->kw));
     ops_normal(c, dw, 0.1f);
+    ops_coarse(c, dw);
     spoil(ops_floats(c, dw), ops_elements(c, dw), g->longest, e->gradients);
     const xst_tensor preserved = ops_input(c, XST_U8, SHAPE((int64_t)g->columns));
     memcpy(ops_bytes(c, preserved), columns->preserved, g->columns);
@@ -100,14 +104,14 @@ static void test_random(void **state)
             }
 }
 
-/* Equal scores, and none at all: the lowest index first; NaN last. */
+/* Equal scores, infinite ones too, and none at all: the lowest index first; NaN last. */
 static void test_ties_and_nan(void **state)
 {
     for (int i = 0; i < TEST_LAYERS; i++)
         for (int k = 0; k < TEST_DIVISIONS; k++)
-            for (int kind = 0; kind < 16; kind++) {
+            for (int kind = 0; kind < 25; kind++) {
                 const exchange e = {
-                    &test_layers[i], &test_divisions[k], kind % 4, kind / 4, kind % 2 ? 70 : 30, 100, 200, k % 2};
+                    &test_layers[i], &test_divisions[k], kind % 5, kind / 5, kind % 2 ? 70 : 30, 100, 200, k % 2};
                 run(state, &e);
             }
 }

@@ -1,11 +1,12 @@
 /* One operation, run on the reference backend and on every other backend that opens, and compared.
  *
  * A test describes a case: the operation, its inputs and outputs with their data, and for each output how close a
- * backend must come. ops_finish runs the case. On each backend it runs with all tensors STATE, and again with the
- * floating ones that are not in place TEMP (reached through RESHAPE), where a backend is free to choose layouts.
- * Outputs start as NaN or a senseless word, a run with other data comes first (nothing may be remembered), the run is
- * repeated (the same bits), and inputs must be as they were. A comparison in which all is zero or empty says nothing:
- * unless the case expects it, it is mistrusted and fails. */
+ * backend must come. ops_finish runs the case. On each backend it runs with all tensors STATE, with the
+ * floating outputs TEMP (reached through RESHAPE, where a backend is free to choose layouts), and with the floating
+ * inputs TEMP too; what is in place stays STATE. Outputs start as NaN or a senseless word, runs with each floating
+ * input cleared come first (nothing may be remembered), the run is repeated (the same bits), and inputs must be as they
+ * were. A comparison in which all is zero or empty says nothing: unless the case expects it, it is mistrusted and
+ * fails. */
 #ifndef XST_TESTS_SUPPORT_HARNESS_H
 #define XST_TESTS_SUPPORT_HARNESS_H
 
@@ -83,6 +84,8 @@ int64_t ops_elements(const ops_case *c, xst_tensor t);
 
 /* Data: normal numbers (f32), words below `limit` (u32 and u8), given values (any). */
 void ops_normal(ops_case *c, xst_tensor t, float deviation);
+/* Cuts floats to what bf16 holds: for operations that choose by their inputs, where rounding would choose otherwise. */
+void ops_coarse(ops_case *c, xst_tensor t);
 void ops_below(ops_case *c, xst_tensor t, uint32_t limit);
 void ops_copy(ops_case *c, xst_tensor t, const double *values);
 

@@ -129,12 +129,22 @@ static void a_conversion_takes_the_mean_over_vectors(void **state)
         }
         exact += chance * a.current * pow(conductance, a.exponent);
     }
-    const double idle = pow(1 - p, ROWS);
-    const xst_conversion e = xst_convert(&a, sum, squares, p, 1 - idle, idle);
-    assert_near(e.current, exact, 2e-4);
-    assert_near(e.constant, (1 - idle) * a.convert + idle * a.idle, 1e-12);
-    assert_near(xst_convert(&a, 0, 0, p, 3, 1).constant, 3 * a.convert + a.idle, 1e-12);
-    assert_true(xst_convert(&a, 0, 0, p, 3, 1).current == 0);
+    double idle = 0, power = 0, scaled = 0;
+    const xst_factors f = xst_plane_factors(&a, &p, 1, ROWS, 1, &idle);
+    xst_column_power(&a, sum, squares, &power, &scaled);
+    assert_near(idle, pow(1 - p, ROWS), 1e-12);
+    assert_near(power * f.first + scaled * f.second, exact, 2e-4);
+    assert_near(f.constant, (1 - idle) * a.convert + idle * a.idle, 1e-12);
+    const double none = 0, both[2] = {p, 0};
+    double idle_both = 0;
+    const xst_factors dark = xst_plane_factors(&a, &none, 1, ROWS, 3, &idle_both);
+    assert_true(dark.first == 0 && dark.second == 0);
+    assert_near(dark.constant, 3 * a.idle, 1e-12);
+    idle_both = 0;
+    const xst_factors two = xst_plane_factors(&a, both, 2, ROWS, 1, &idle_both);
+    assert_near(two.first, f.first, 1e-12);
+    assert_near(two.constant, f.constant + a.idle, 1e-12);
+    assert_near(idle_both, idle + 1, 1e-12);
 }
 
 /* What a device file changes, the model computes. */

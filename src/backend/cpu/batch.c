@@ -98,7 +98,7 @@ static source source_of(const batch *v, int64_t b)
     const uint32_t t = *(const uint32_t *)v->t->data;
     source s = {.dy = PAD, .dx = PAD};
     if (!v->training) {
-        s.image = (int64_t)t * v->rows + b;
+        s.image = (int64_t)t * v->params.batch + b;
         s.image = s.image < v->images ? s.image : v->images - 1;
         return s;
     }

@@ -4,18 +4,11 @@
  * forward pass, and both passes are bound by memory, where there is nothing to gain. Vectors of 16 lanes run over a
  * plane [H*W][block]; with blocks of 8 channels lane l and l + 8 are two pixels of one channel. Each plane gives its
  * partial sums in float, planes are put together in double, in the order of the images. */
-#include "backend/cpu/channels.h"
+#include "backend/cpu/bn_planes.h"
+#include "backend/cpu/pool.h"
 
 #include <math.h>
-
-/* Partial sums of one plane, by lane. */
-typedef struct lane_sums {
-    float count[16], mean[16], square[16]; /* pixels, their mean, sum of squared differences from it */
-} lane_sums;
-
-typedef struct pair_sums {
-    float g[16], gx[16]; /* sum of g, sum of g * (x - mean) */
-} pair_sums;
+#include <omp.h>
 
 typedef struct bn {
     cpu_channels shape;
@@ -23,119 +16,11 @@ typedef struct bn {
     float momentum, eps;
     const cpu_place *x, *gamma, *beta, *counter, *y, *mean, *inverse_std, *running_mean, *running_var;
     const cpu_place *dy, *dx, *dgamma, *dbeta;
-    const cpu_place *sums;   /* per plane: lane_sums or pair_sums */
+    const cpu_place *pooled; /* y of the pool that follows, or dy of the pool in front (backward); NULL: no pool */
+    const cpu_place *planes; /* a plane per thread */
+    const cpu_place *sums;   /* per plane: cpu_lane_sums or cpu_pair_sums */
     const cpu_place *factor; /* per block: vectors of 16 lanes for the last pass */
 } bn;
-
-/* Loads vector i of a plane of m floats; past the end there are zeros. (Vectors go by pointer: by value they would have
- * another calling convention in each instruction set.) */
-XST_CPU_BODY void load(cpu_v16 *v, const float *p, int64_t i, int64_t m)
-{
-    if (i + 16 <= m) {
-        *v = *(const cpu_v16u *)(p + i);
-        return;
-    }
-    *v = (cpu_v16){0};
-    for (int64_t l = 0; l < m - i; l++)
-        (*v)[l] = p[i + l];
-}
-
-XST_CPU_BODY void store(float *p, int64_t i, int64_t m, const cpu_v16 *v)
-{
-    if (i + 16 <= m) {
-        *(cpu_v16u *)(p + i) = *v;
-        return;
-    }
-    for (int64_t l = 0; l < m - i; l++)
-        p[i + l] = (*v)[l];
-}
-
-/* Sums around the first pixel, so that they do not cancel. */
-XST_CPU_BODY void plane_sums_body(const float *x, int64_t m, lane_sums *out)
-{
-    cpu_v16 shift;
-    load(&shift, x, 0, m);
-    cpu_v16 sum[4] = {{0}}, square[4] = {{0}};
-    int64_t i = 0;
-    for (; i + 64 <= m; i += 64)
-        for (int k = 0; k < 4; k++) {
-            const cpu_v16 d = *(const cpu_v16u *)(x + i + 16 * k) - shift;
-            sum[k] += d;
-            square[k] += d * d;
-        }
-    for (; i + 16 <= m; i += 16) {
-        const cpu_v16 d = *(const cpu_v16u *)(x + i) - shift;
-        sum[0] += d;
-        square[0] += d * d;
-    }
-    cpu_v16 s = (sum[0] + sum[1]) + (sum[2] + sum[3]), q = (square[0] + square[1]) + (square[2] + square[3]);
-    for (int64_t l = 0; l < 16; l++) {
-        const float tail = l < m - i ? x[i + l] - shift[l] : 0.0f;
-        const float count = (float)(m / 16 + (l < m - i));
-        const float lane_sum = s[l] + tail, lane_square = q[l] + tail * tail;
-        out->count[l] = count;
-        out->mean[l] = count > 0.0f ? shift[l] + lane_sum / count : 0.0f;
-        out->square[l] = count > 0.0f ? fmaxf(0.0f, lane_square - lane_sum * lane_sum / count) : 0.0f;
-    }
-}
-XST_CPU_KERNEL(plane_sums, (const float *x, int64_t m, lane_sums *out), (x, m, out))
-
-/* y = relu((x - factor[0]) * factor[1] + factor[2]) */
-XST_CPU_BODY void plane_normalise_body(const float *x, int64_t m, const float *factor, float *y)
-{
-    const cpu_v16 mean = *(const cpu_v16u *)factor, scale = *(const cpu_v16u *)(factor + 16),
-                  shift = *(const cpu_v16u *)(factor + 32), zero = {0};
-    for (int64_t i = 0; i < m; i += 16) {
-        cpu_v16 v;
-        load(&v, x, i, m);
-        v = (v - mean) * scale + shift;
-        v = (cpu_v16)((cpu_i16)v & ~(v <= zero)); /* a NaN stays one */
-        store(y, i, m, &v);
-    }
-}
-XST_CPU_KERNEL(plane_normalise, (const float *x, int64_t m, const float *factor, float *y), (x, m, factor, y))
-
-/* factor[0] = mean */
-XST_CPU_BODY void plane_pair_sums_body(const float *x, const float *y, const float *dy, int64_t m, const float *factor,
-                                       pair_sums *out)
-{
-    const cpu_v16 mean = *(const cpu_v16u *)factor, zero = {0};
-    cpu_v16 g[2] = {{0}}, gx[2] = {{0}};
-    for (int64_t i = 0, k = 0; i < m; i += 16, k ^= 1) {
-        cpu_v16 vx, vy, v;
-        load(&vx, x, i, m);
-        load(&vy, y, i, m);
-        load(&v, dy, i, m);
-        v = (cpu_v16)((cpu_i16)v & (vy > zero));
-        g[k] += v;
-        gx[k] += v * (vx - mean);
-    }
-    *(cpu_v16u *)out->g = g[0] + g[1];
-    *(cpu_v16u *)out->gx = gx[0] + gx[1];
-}
-XST_CPU_KERNEL(plane_pair_sums,
-               (const float *x, const float *y, const float *dy, int64_t m, const float *factor, pair_sums *out),
-               (x, y, dy, m, factor, out))
-
-/* dx = g * factor[1] + (x - factor[0]) * factor[2] + factor[3] */
-XST_CPU_BODY void plane_backward_body(const float *x, const float *y, const float *dy, int64_t m, const float *factor,
-                                      float *dx)
-{
-    const cpu_v16 mean = *(const cpu_v16u *)factor, a = *(const cpu_v16u *)(factor + 16),
-                  b = *(const cpu_v16u *)(factor + 32), c = *(const cpu_v16u *)(factor + 48), zero = {0};
-    for (int64_t i = 0; i < m; i += 16) {
-        cpu_v16 vx, vy, g;
-        load(&vx, x, i, m);
-        load(&vy, y, i, m);
-        load(&g, dy, i, m);
-        g = (cpu_v16)((cpu_i16)g & (vy > zero));
-        g = g * a + ((vx - mean) * b + c);
-        store(dx, i, m, &g);
-    }
-}
-XST_CPU_KERNEL(plane_backward,
-               (const float *x, const float *y, const float *dy, int64_t m, const float *factor, float *dx),
-               (x, y, dy, m, factor, dx))
 
 enum { FACTORS = 4 * 16 };
 
@@ -166,7 +51,7 @@ static void set_forward_factor(const bn *v, int64_t block, const float *mean, co
 /* Mean and variance of channel c from the planes of its block. */
 static void combine(const bn *v, int64_t block, int64_t c)
 {
-    const lane_sums *const sums = (const lane_sums *)v->sums->data + block * v->shape.images;
+    const cpu_lane_sums *const sums = (const cpu_lane_sums *)v->sums->data + block * v->shape.images;
     const int64_t images = v->shape.images;
     const double n = (double)(images * v->shape.height * v->shape.width);
     double mean = 0.0, square = 0.0;
@@ -188,6 +73,26 @@ static void combine(const bn *v, int64_t block, int64_t c)
     *running_var = (float)((1.0 - f) * *running_var + f * (square / (n - 1.0)));
 }
 
+/* Plane p counts through the images of one block, then the next block. */
+static void normalise_plane(const bn *v, int64_t p)
+{
+    const cpu_channels *const s = &v->shape;
+    const int64_t block = p / s->images, at = xst_cpu_plane(s, p % s->images, block);
+    float *const y = (float *)v->y->data + at;
+    xst_cpu_plane_normalise(v->isa, (const float *)v->x->data + at, s->height * s->width * s->block,
+                            factor_of(v, block), y);
+    if (v->pooled)
+        xst_cpu_pool_plane(s, v->isa, y, (float *)v->pooled->data + xst_cpu_pooled_plane(s, p % s->images, block));
+}
+
+static void prepare_block(const bn *v, int64_t block)
+{
+    for (int l = 0; l < v->shape.block; l++)
+        if (channel_of(v, block, l) >= 0)
+            combine(v, block, channel_of(v, block, l));
+    set_forward_factor(v, block, v->mean->data, v->inverse_std->data);
+}
+
 static xst_status forward_run(void *self, xst_error *err)
 {
     (void)err;
@@ -195,25 +100,18 @@ static xst_status forward_run(void *self, xst_error *err)
     const cpu_channels *const s = &v->shape;
     const int64_t planes = s->blocks * s->images, m = s->height * s->width * s->block;
     const float *const x = v->x->data;
-    lane_sums *const sums = v->sums->data;
-    float *const y = v->y->data;
+    cpu_lane_sums *const sums = v->sums->data;
 #pragma omp parallel
     {
 #pragma omp for schedule(static)
         for (int64_t p = 0; p < planes; p++)
-            plane_sums[v->isa](x + xst_cpu_plane(s, p % s->images, p / s->images), m, &sums[p]);
+            xst_cpu_plane_sums(v->isa, x + xst_cpu_plane(s, p % s->images, p / s->images), m, &sums[p]);
 #pragma omp for schedule(static)
-        for (int64_t block = 0; block < s->blocks; block++) {
-            for (int l = 0; l < s->block; l++)
-                if (channel_of(v, block, l) >= 0)
-                    combine(v, block, channel_of(v, block, l));
-            set_forward_factor(v, block, v->mean->data, v->inverse_std->data);
-        }
+        for (int64_t block = 0; block < s->blocks; block++)
+            prepare_block(v, block);
 #pragma omp for schedule(static)
-        for (int64_t p = 0; p < planes; p++) {
-            const int64_t at = xst_cpu_plane(s, p % s->images, p / s->images);
-            plane_normalise[v->isa](x + at, m, factor_of(v, p / s->images), y + at);
-        }
+        for (int64_t p = 0; p < planes; p++)
+            normalise_plane(v, p);
     }
     return XST_OK;
 }
@@ -223,18 +121,16 @@ static xst_status eval_run(void *self, xst_error *err)
     (void)err;
     const bn *const v = self;
     const cpu_channels *const s = &v->shape;
-    const int64_t planes = s->blocks * s->images, m = s->height * s->width * s->block;
-    const float *const x = v->x->data, *const var = v->running_var->data;
-    float *const y = v->y->data, *const inverse_std = v->sums->data;
+    const int64_t planes = s->blocks * s->images;
+    const float *const var = v->running_var->data;
+    float *const inverse_std = v->sums->data;
     for (int64_t c = 0; c < s->channels; c++)
         inverse_std[c] = (float)(1.0 / sqrt((double)var[c] + (double)v->eps));
     for (int64_t block = 0; block < s->blocks; block++)
         set_forward_factor(v, block, v->running_mean->data, inverse_std);
 #pragma omp parallel for schedule(static)
-    for (int64_t p = 0; p < planes; p++) {
-        const int64_t at = xst_cpu_plane(s, p % s->images, p / s->images);
-        plane_normalise[v->isa](x + at, m, factor_of(v, p / s->images), y + at);
-    }
+    for (int64_t p = 0; p < planes; p++)
+        normalise_plane(v, p);
     return XST_OK;
 }
 
@@ -251,7 +147,7 @@ static void set_mean(const bn *v, int64_t block)
 static void combine_backward(const bn *v, int64_t block)
 {
     const cpu_channels *const s = &v->shape;
-    const pair_sums *const sums = (const pair_sums *)v->sums->data + block * s->images;
+    const cpu_pair_sums *const sums = (const cpu_pair_sums *)v->sums->data + block * s->images;
     const double n = (double)(s->images * s->height * s->width);
     float *const factor = factor_of(v, block);
     for (int l = 0; l < 16; l++) {
@@ -274,33 +170,55 @@ static void combine_backward(const bn *v, int64_t block)
     }
 }
 
+/* dy of a plane: in memory, or made from the pool's dy in the thread's own plane. */
+static const float *plane_dy(const bn *v, int64_t p)
+{
+    const cpu_channels *const s = &v->shape;
+    const int64_t image = p % s->images, block = p / s->images, at = xst_cpu_plane(s, image, block);
+    if (!v->pooled)
+        return (const float *)v->dy->data + at;
+    float *const dy = (float *)v->planes->data + omp_get_thread_num() * s->height * s->width * s->block;
+    xst_cpu_pool_plane_backward(s, v->isa, (const float *)v->y->data + at,
+                                (const float *)v->pooled->data + xst_cpu_pooled_plane(s, image, block), dy);
+    return dy;
+}
+
+static void sum_plane(const bn *v, int64_t p)
+{
+    const cpu_channels *const s = &v->shape;
+    const int64_t at = xst_cpu_plane(s, p % s->images, p / s->images);
+    xst_cpu_plane_pair_sums(v->isa, (const float *)v->x->data + at, (const float *)v->y->data + at, plane_dy(v, p),
+                            s->height * s->width * s->block, factor_of(v, p / s->images),
+                            (cpu_pair_sums *)v->sums->data + p);
+}
+
+static void backward_plane(const bn *v, int64_t p)
+{
+    const cpu_channels *const s = &v->shape;
+    const int64_t at = xst_cpu_plane(s, p % s->images, p / s->images);
+    xst_cpu_plane_backward(v->isa, (const float *)v->x->data + at, (const float *)v->y->data + at, plane_dy(v, p),
+                           s->height * s->width * s->block, factor_of(v, p / s->images), (float *)v->dx->data + at);
+}
+
 static xst_status backward_run(void *self, xst_error *err)
 {
     (void)err;
     const bn *const v = self;
     const cpu_channels *const s = &v->shape;
-    const int64_t planes = s->blocks * s->images, m = s->height * s->width * s->block;
-    const float *const x = v->x->data, *const y = v->y->data, *const dy = v->dy->data;
-    pair_sums *const sums = v->sums->data;
-    float *const dx = v->dx->data;
+    const int64_t planes = s->blocks * s->images;
+    for (int64_t block = 0; block < s->blocks; block++)
+        set_mean(v, block);
 #pragma omp parallel
     {
 #pragma omp for schedule(static)
-        for (int64_t block = 0; block < s->blocks; block++)
-            set_mean(v, block);
-#pragma omp for schedule(static)
-        for (int64_t p = 0; p < planes; p++) {
-            const int64_t at = xst_cpu_plane(s, p % s->images, p / s->images);
-            plane_pair_sums[v->isa](x + at, y + at, dy + at, m, factor_of(v, p / s->images), &sums[p]);
-        }
+        for (int64_t p = 0; p < planes; p++)
+            sum_plane(v, p);
 #pragma omp for schedule(static)
         for (int64_t block = 0; block < s->blocks; block++)
             combine_backward(v, block);
 #pragma omp for schedule(static)
-        for (int64_t p = 0; p < planes; p++) {
-            const int64_t at = xst_cpu_plane(s, p % s->images, p / s->images);
-            plane_backward[v->isa](x + at, y + at, dy + at, m, factor_of(v, p / s->images), dx + at);
-        }
+        for (int64_t p = 0; p < planes; p++)
+            backward_plane(v, p);
     }
     return XST_OK;
 }
@@ -331,11 +249,25 @@ static xst_status begin(cpu_compiler *c, const xst_op *op, xst_tensor x, xst_sta
     return status;
 }
 
+/* The pool that reads y next is done plane by plane, while y is in the cache. */
+static xst_status add_pool(cpu_compiler *c, const xst_op *op, bn *v, xst_error *err)
+{
+    cpu_place *pooled = NULL;
+    const int32_t next = c->op + 1;
+    if (next >= c->program->count || c->program->op[next].kind != XST_OP_POOL_FORWARD ||
+        c->program->op[next].in[0] != op->out[0])
+        return XST_OK;
+    const xst_status status = xst_cpu_write_channels(c, c->program->op[next].out[0], &pooled, err);
+    v->pooled = pooled;
+    c->fused[next] = true;
+    return status;
+}
+
 xst_status xst_cpu_bn_forward(cpu_compiler *c, const xst_op *op, xst_error *err)
 {
     bn *v;
     cpu_place *y = NULL;
-    xst_status status = begin(c, op, op->in[0], forward_run, sizeof(lane_sums), &v, err);
+    xst_status status = begin(c, op, op->in[0], forward_run, sizeof(cpu_lane_sums), &v, err);
     if (status == XST_OK)
         status = xst_cpu_write_channels(c, op->out[0], &y, err);
     if (status != XST_OK)
@@ -344,6 +276,9 @@ xst_status xst_cpu_bn_forward(cpu_compiler *c, const xst_op *op, xst_error *err)
     v->beta = xst_cpu_place(c, op->in[2]);
     v->counter = op->in[3] >= 0 ? xst_cpu_place(c, op->in[3]) : NULL;
     v->y = y;
+    status = add_pool(c, op, v, err);
+    if (status != XST_OK)
+        return status;
     v->mean = xst_cpu_place(c, op->out[1]);
     v->inverse_std = xst_cpu_place(c, op->out[2]);
     v->running_mean = xst_cpu_place(c, op->out[3]);
@@ -351,20 +286,38 @@ xst_status xst_cpu_bn_forward(cpu_compiler *c, const xst_op *op, xst_error *err)
     return XST_OK;
 }
 
+/* dy, or, where a pool in front was left to us, what dy is made from. */
+static xst_status read_dy(cpu_compiler *c, const xst_op *op, bn *v, xst_error *err)
+{
+    cpu_place *dy = NULL, *planes = NULL;
+    const bool pool = c->op > 0 && xst_cpu_pool_joins(c, c->op - 1);
+    const cpu_channels *const s = &v->shape;
+    xst_status status = xst_cpu_read_channels(c, pool ? c->program->op[c->op - 1].in[0] : op->in[0], &dy, err);
+    if (status == XST_OK && pool)
+        status = xst_cpu_scratch(
+            c, (size_t)(c->session->backend->threads * s->height * s->width * s->block) * sizeof(float), &planes, err);
+    *(pool ? &v->pooled : &v->dy) = dy;
+    v->planes = planes;
+    return status;
+}
+
 xst_status xst_cpu_bn_backward(cpu_compiler *c, const xst_op *op, xst_error *err)
 {
     bn *v;
-    cpu_place *dy = NULL, *y = NULL, *dx = NULL;
-    xst_status status = xst_cpu_read_channels(c, op->in[0], &dy, err);
+    bn inputs = {.shape = xst_cpu_channels(c, op->in[1])};
+    cpu_place *y = NULL, *dx = NULL;
+    xst_status status = read_dy(c, op, &inputs, err);
     if (status == XST_OK)
         status = xst_cpu_read_channels(c, op->in[2], &y, err);
     if (status == XST_OK)
-        status = begin(c, op, op->in[1], backward_run, sizeof(pair_sums), &v, err);
+        status = begin(c, op, op->in[1], backward_run, sizeof(cpu_pair_sums), &v, err);
     if (status == XST_OK)
         status = xst_cpu_write_channels(c, op->out[0], &dx, err);
     if (status != XST_OK)
         return status;
-    v->dy = dy;
+    v->dy = inputs.dy;
+    v->pooled = inputs.pooled;
+    v->planes = inputs.planes;
     v->y = y;
     v->dx = dx;
     v->gamma = xst_cpu_place(c, op->in[3]);
@@ -389,5 +342,5 @@ xst_status xst_cpu_bn_eval(cpu_compiler *c, const xst_op *op, xst_error *err)
     v->running_mean = xst_cpu_place(c, op->in[3]);
     v->running_var = xst_cpu_place(c, op->in[4]);
     v->y = y;
-    return XST_OK;
+    return add_pool(c, op, v, err);
 }

@@ -81,13 +81,3 @@ void xst_cpu_column_put(const cpu_columns *c, uint32_t column, float *weights, c
     for (int32_t r = 0; r < length; r++)
         base[at[r]] = compact ? compact[r] : 0.0f;
 }
-
-void xst_cpu_column_get(const cpu_columns *c, uint32_t column, const float *weights, float *compact)
-{
-    const uint32_t groups = (uint32_t)c->geometry.groups;
-    const float *const base = weights + c->filter[column / groups];
-    const int64_t *const at = c->weight + column % groups * c->step;
-    const int32_t length = xst_column_length(&c->geometry, column);
-    for (int32_t r = 0; r < length; r++)
-        compact[r] = base[at[r]];
-}

@@ -25,23 +25,30 @@ xst_status xst_cpu_columns_create(cpu_columns *out, const xst_geometry *geometry
                                   xst_error *err);
 void xst_cpu_columns_free(cpu_columns *columns);
 
-/* Filters that are handled together: 16 in tiles, else 1; and the number of such units. */
-static inline int64_t xst_cpu_unit_filters(const cpu_columns *c)
+/* Work on a layer goes in jobs of 16 filters, that is a tile or 16 rows; their columns are one stretch. */
+enum { CPU_JOB_FILTERS = 16 };
+
+typedef struct cpu_job {
+    int64_t first, last;     /* filters first .. last-1 */
+    int64_t column, columns; /* the first of their columns, and how many */
+} cpu_job;
+
+static inline int64_t xst_cpu_jobs(const cpu_columns *c)
 {
-    return c->arrangement == CPU_TILES ? 16 : 1;
+    return (c->geometry.out + CPU_JOB_FILTERS - 1) / CPU_JOB_FILTERS;
 }
 
-static inline int64_t xst_cpu_units(const cpu_columns *c)
+static inline cpu_job xst_cpu_job(const cpu_columns *c, int64_t index)
 {
-    const int64_t filters = xst_cpu_unit_filters(c);
-    return (c->geometry.out + filters - 1) / filters;
+    const int64_t first = index * CPU_JOB_FILTERS, next = first + CPU_JOB_FILTERS,
+                  last = next < c->geometry.out ? next : c->geometry.out;
+    return (cpu_job){first, last, first * c->geometry.groups, (last - first) * c->geometry.groups};
 }
 
 /* Number of entries of the ascending list active[n] that are below the first column of filter o. */
 uint32_t xst_cpu_active_below(const cpu_columns *c, const uint32_t *active, uint32_t n, int64_t o);
 
-/* Copies one column between a compact row and the layer's weights; NULL as compact writes zeros. */
+/* Copies one column from a compact row to the layer's weights; NULL as compact writes zeros. */
 void xst_cpu_column_put(const cpu_columns *c, uint32_t column, float *weights, const float *compact);
-void xst_cpu_column_get(const cpu_columns *c, uint32_t column, const float *weights, float *compact);
 
 #endif

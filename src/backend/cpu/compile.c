@@ -28,9 +28,9 @@ static cpu_compile_op *const compilers[XST_OP_KINDS] = {
     [XST_OP_RELU_BACKWARD] = xst_cpu_relu_backward,
     [XST_OP_LOSS] = xst_cpu_loss,
     [XST_OP_EVAL_LOSS] = xst_cpu_loss,
-    [XST_OP_MASK_GRADIENT] = xst_cpu_mask_gradient,
+    [XST_OP_MASK_GRADIENT] = xst_cpu_gradient,
     [XST_OP_ADAM] = xst_cpu_adam,
-    [XST_OP_COLUMN_SGD] = xst_cpu_column_sgd,
+    [XST_OP_COLUMN_SGD] = xst_cpu_gradient,
     [XST_OP_SGD] = xst_cpu_sgd,
     [XST_OP_DROP_GROW] = xst_cpu_drop_grow,
 };
@@ -106,6 +106,8 @@ static void compiler_free(cpu_compiler *c)
         if (c->conv[i].pd)
             dnnl_primitive_desc_destroy(c->conv[i].pd);
     xst_free(c->conv);
+    xst_free(c->fused);
+    xst_free(c->score);
     xst_free(c->use);
 }
 
@@ -127,6 +129,14 @@ xst_status xst_cpu_compile(xst_session *session, const xst_program *program, xst
     if (status == XST_OK) {
         status = xst_alloc(&p, (size_t)program->count, sizeof *c.conv, "convolutions", err);
         c.conv = p;
+    }
+    if (status == XST_OK) {
+        status = xst_alloc(&p, (size_t)program->count, sizeof *c.fused, "fused operations", err);
+        c.fused = p;
+    }
+    if (status == XST_OK) {
+        status = xst_alloc(&p, (size_t)program->count, sizeof *c.score, "growth scores", err);
+        c.score = p;
     }
     if (status == XST_OK)
         status = xst_cpu_choose_layouts(&c, err);

@@ -1,18 +1,14 @@
 #include "backend/cpu/contract.h"
 
-#include "backend/cpu/cpu.h"
-
-static void contract_any(const cpu_columns *c, int64_t o, const float *a, const float *b, float *out)
+static void contract_any(const cpu_columns *c, const float *a, const float *b, float *out)
 {
     const int64_t groups = c->geometry.groups;
-    a += c->filter[o];
-    b += c->filter[o];
     for (int64_t g = 0; g < groups; g++) {
         const int64_t r = g * c->step, end = r + xst_column_length(&c->geometry, (uint32_t)g);
         float sum = 0.0f;
         for (int64_t k = r; k < end; k++)
             sum += a[c->weight[k]] * b[c->weight[k]];
-        out[o * groups + g] = sum;
+        out[g] = sum;
     }
 }
 
@@ -45,13 +41,10 @@ XST_CPU_BODY void contract_16_of_8(const float *a, const float *b, float *out)
     *(cpu_v16u *)out = sum[0];
 }
 
-XST_CPU_BODY void contract_row_body(const cpu_columns *c, int64_t o, const float *a, const float *b, float *out)
+XST_CPU_BODY void contract_row_body(const cpu_columns *c, const float *a, const float *b, float *out)
 {
     const int64_t groups = c->geometry.groups;
     int64_t g = 0;
-    a += c->filter[o];
-    b += c->filter[o];
-    out += o * groups;
     if (c->step == 8)
         for (; (g + 16) * 8 <= c->filter_weights; g += 16)
             contract_16_of_8(a + g * 8, b + g * 8, out + g);
@@ -64,15 +57,11 @@ XST_CPU_BODY void contract_row_body(const cpu_columns *c, int64_t o, const float
     for (; g < groups; g++)
         out[g] = contract_stretch(a + g * c->step, b + g * c->step, xst_column_length(&c->geometry, (uint32_t)g));
 }
-XST_CPU_KERNEL(contract_row, (const cpu_columns *c, int64_t o, const float *a, const float *b, float *out),
-               (c, o, a, b, out))
+XST_CPU_KERNEL(contract_row, (const cpu_columns *c, const float *a, const float *b, float *out), (c, a, b, out))
 
-XST_CPU_BODY void contract_tile_body(const cpu_columns *c, int64_t unit, const float *a, const float *b, float *out)
+XST_CPU_BODY void contract_tile_body(const cpu_columns *c, int64_t lanes, const float *a, const float *b, float *out)
 {
-    const int64_t groups = c->geometry.groups, o = unit * 16,
-                  lanes = c->geometry.out - o < 16 ? c->geometry.out - o : 16;
-    a += c->filter[o];
-    b += c->filter[o];
+    const int64_t groups = c->geometry.groups;
     for (int64_t g = 0; g < groups; g++) {
         const int64_t r = g * c->step, end = r + xst_column_length(&c->geometry, (uint32_t)g);
         cpu_v16 even = {0}, odd = {0};
@@ -85,70 +74,25 @@ XST_CPU_BODY void contract_tile_body(const cpu_columns *c, int64_t unit, const f
             even += *(const cpu_v16 *)(a + c->weight[k]) * *(const cpu_v16 *)(b + c->weight[k]);
         even += odd;
         for (int64_t l = 0; l < lanes; l++)
-            out[(o + l) * groups + g] = even[l];
+            out[l * groups + g] = even[l];
     }
 }
-XST_CPU_KERNEL(contract_tile, (const cpu_columns *c, int64_t unit, const float *a, const float *b, float *out),
-               (c, unit, a, b, out))
+XST_CPU_KERNEL(contract_tile, (const cpu_columns *c, int64_t lanes, const float *a, const float *b, float *out),
+               (c, lanes, a, b, out))
 
-void xst_cpu_contract_unit(const cpu_columns *c, xst_cpu_isa isa, int64_t unit, const float *a, const float *b,
-                           float *out)
+void xst_cpu_contract(const cpu_columns *c, xst_cpu_isa isa, int64_t first, int64_t last, const float *a,
+                      const float *b, float *out)
 {
-    if (c->arrangement == CPU_TILES)
-        contract_tile[isa](c, unit, a, b, out);
-    else if (c->arrangement == CPU_ROWS)
-        contract_row[isa](c, unit, a, b, out);
-    else
-        contract_any(c, unit, a, b, out);
-}
-
-typedef struct mask_gradient {
-    cpu_columns columns;
-    xst_cpu_isa isa;
-    const cpu_place *dw, *frozen, *slope, *preserved, *g;
-} mask_gradient;
-
-static xst_status mask_gradient_run(void *self, xst_error *err)
-{
-    (void)err;
-    const mask_gradient *const v = self;
-    const cpu_columns *const c = &v->columns;
-    const int64_t units = xst_cpu_units(c), filters = xst_cpu_unit_filters(c), groups = c->geometry.groups;
-    const float *const slope = v->slope->data;
-    const uint8_t *const preserved = v->preserved->data;
-    float *const g = v->g->data;
-#pragma omp parallel for schedule(static)
-    for (int64_t unit = 0; unit < units; unit++) {
-        const int64_t last = (unit + 1) * filters < c->geometry.out ? (unit + 1) * filters : c->geometry.out;
-        xst_cpu_contract_unit(c, v->isa, unit, v->dw->data, v->frozen->data, g);
-        for (int64_t i = unit * filters * groups; i < last * groups; i++)
-            g[i] = preserved[i] ? slope[i] * g[i] : 0.0f;
+    if (c->arrangement == CPU_TILES) {
+        contract_tile[isa](c, last - first, a, b, out);
+        return;
     }
-    return XST_OK;
-}
-
-static void mask_gradient_release(void *self)
-{
-    xst_cpu_columns_free(&((mask_gradient *)self)->columns);
-}
-
-xst_status xst_cpu_mask_gradient(cpu_compiler *c, const xst_op *op, xst_error *err)
-{
-    void *self;
-    cpu_place *const dw = xst_cpu_place(c, op->in[0]);
-    cpu_place *frozen = NULL;
-    /* Both sides in one layout: a copy where an earlier program made frozen lie otherwise. */
-    xst_status status = xst_cpu_read(c, op->in[1], &dw->layout, &frozen, err);
-    if (status == XST_OK)
-        status = xst_cpu_step(c, sizeof(mask_gradient), mask_gradient_run, mask_gradient_release, &self, err);
-    if (status != XST_OK)
-        return status;
-    mask_gradient *const v = self;
-    v->isa = c->session->backend->isa;
-    v->dw = dw;
-    v->frozen = frozen;
-    v->slope = xst_cpu_place(c, op->in[2]);
-    v->preserved = xst_cpu_place(c, op->in[3]);
-    v->g = xst_cpu_place(c, op->out[0]);
-    return xst_cpu_columns_create(&v->columns, &op->p.columns.geometry, &dw->layout, err);
+    for (int64_t o = first; o < last; o++) {
+        const int64_t at = c->filter[o] - c->filter[first];
+        float *const sums = out + (o - first) * c->geometry.groups;
+        if (c->arrangement == CPU_ROWS)
+            contract_row[isa](c, a + at, b + at, sums);
+        else
+            contract_any(c, a + at, b + at, sums);
+    }
 }

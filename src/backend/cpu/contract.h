@@ -5,8 +5,9 @@
 #include "backend/cpu/columns.h"
 #include "backend/cpu/isa.h"
 
-/* out[column] = sum over the column of a * b, for the columns of unit u; both in the layout of `columns`. */
-void xst_cpu_contract_unit(const cpu_columns *columns, xst_cpu_isa isa, int64_t unit, const float *a, const float *b,
-                           float *out);
+/* out[(o - first) * groups + g] = sum over column (o, g) of a * b, for the filters first .. last-1 of one job. a and b
+ * point to where filter `first` lies, both in the layout of `columns`. */
+void xst_cpu_contract(const cpu_columns *columns, xst_cpu_isa isa, int64_t first, int64_t last, const float *a,
+                      const float *b, float *out);
 
 #endif

@@ -62,8 +62,16 @@ static const dnnl_memory_desc_t *side_of(const_dnnl_primitive_desc_t pd, dnnl_qu
     return dnnl_primitive_desc_query_md(pd, is_diff ? diff : plain, 0);
 }
 
-/* Takes over pd if its layouts are ones that our kernels can read. */
-static bool accept(xst_op_kind kind, dnnl_primitive_desc_t pd, cpu_conv_choice *out)
+/* oneDNN's reference implementations are a hundred times slower than copying into another layout. */
+static bool is_reference(const_dnnl_primitive_desc_t pd)
+{
+    const char *name = NULL;
+    return dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, (void *)&name) == dnnl_success && name &&
+           strncmp(name, "ref", 3) == 0;
+}
+
+/* Takes over pd if it is fast and its layouts are ones that our kernels can read. */
+static bool accept(xst_op_kind kind, dnnl_primitive_desc_t pd, bool any_speed, cpu_conv_choice *out)
 {
     const dnnl_memory_desc_t *const x = side_of(pd, dnnl_query_src_md, dnnl_query_diff_src_md,
                                                 kind == XST_OP_CONV_BACKWARD_DATA),
@@ -71,8 +79,8 @@ static bool accept(xst_op_kind kind, dnnl_primitive_desc_t pd, cpu_conv_choice *
                                                        kind == XST_OP_CONV_BACKWARD_WEIGHTS),
                                     *const y = side_of(pd, dnnl_query_dst_md, dnnl_query_diff_dst_md,
                                                        kind != XST_OP_CONV_FORWARD);
-    if (!x || !w || !y || x->format_kind != dnnl_blocked || w->format_kind != dnnl_blocked ||
-        y->format_kind != dnnl_blocked) {
+    if (!x || !w || !y || (!any_speed && is_reference(pd)) || x->format_kind != dnnl_blocked ||
+        w->format_kind != dnnl_blocked || y->format_kind != dnnl_blocked) {
         dnnl_primitive_desc_destroy(pd);
         return false;
     }
@@ -114,9 +122,10 @@ xst_status xst_cpu_conv_choose(cpu_compiler *c, const xst_op *op, const cpu_layo
                  {&fixed, dnnl_convolution_auto},
                  {&open, dnnl_convolution_direct},
                  {&open, dnnl_convolution_auto}};
-    for (size_t i = winograd_pays(iw, iy) ? 0 : 1; i < sizeof tries / sizeof tries[0]; i++) {
+    const size_t last = sizeof tries / sizeof tries[0] - 1;
+    for (size_t i = winograd_pays(iw, iy) ? 0 : 1; i <= last; i++) {
         const dnnl_primitive_desc_t pd = make(engine, tries[i].sides, op->kind, tries[i].alg);
-        if (pd && accept(op->kind, pd, out))
+        if (pd && accept(op->kind, pd, i == last, out))
             return XST_OK;
     }
     return xst_fail(err, XST_ERROR_BACKEND, "oneDNN: no convolution for %s (%s)", op->label, xst_op_name(op->kind));

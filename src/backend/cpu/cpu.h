@@ -96,6 +96,8 @@ typedef struct cpu_compiler {
     int32_t op;                   /* being compiled */
     cpu_use *use;                 /* one per tensor */
     struct cpu_conv_choice *conv; /* one per operation; conv.h */
+    bool *fused;                  /* one per operation: an earlier step does its work */
+    cpu_place **score;            /* one per operation: growth scores that an earlier step makes for DROP_GROW */
     struct cpu_pending {
         xst_tensor tensor;
         cpu_place *place;
@@ -124,6 +126,8 @@ void xst_cpu_bind(xst_executable *executable);
 
 /* What operations use to compile themselves (place.c). The place of a tensor in its own layout: */
 cpu_place *xst_cpu_place(cpu_compiler *c, xst_tensor tensor);
+/* Keeps a place for the operation being compiled (what finds a place by a tensor does so itself). NULL is fine. */
+void xst_cpu_touch(const cpu_compiler *c, cpu_place *place);
 xst_status xst_cpu_place_new(cpu_compiler *c, const cpu_layout *layout, cpu_place **out, xst_error *err);
 /* The tensor in a given layout: its own place, or a copy made before the operation (read) or written back after it. A
  * copy of a STATE tensor that the program does not write is kept, and made again only after the tensor has changed. */
@@ -157,7 +161,6 @@ typedef xst_status cpu_compile_op(cpu_compiler *c, const xst_op *op, xst_error *
 cpu_compile_op xst_cpu_count, xst_cpu_shuffle, xst_cpu_batch, xst_cpu_gates, xst_cpu_effective, xst_cpu_conv,
     xst_cpu_bn_forward, xst_cpu_bn_backward, xst_cpu_bn_eval, xst_cpu_pool_forward, xst_cpu_pool_backward,
     xst_cpu_reshape, xst_cpu_linear_forward, xst_cpu_linear_backward_data, xst_cpu_linear_backward_weights,
-    xst_cpu_relu_backward, xst_cpu_loss, xst_cpu_mask_gradient, xst_cpu_adam, xst_cpu_column_sgd, xst_cpu_sgd,
-    xst_cpu_drop_grow;
+    xst_cpu_relu_backward, xst_cpu_loss, xst_cpu_gradient, xst_cpu_adam, xst_cpu_sgd, xst_cpu_drop_grow;
 
 #endif

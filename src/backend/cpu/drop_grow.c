@@ -1,6 +1,5 @@
 /* Drop and grow (ops.h, DROP_GROW): rare, so simple. Scores become 64-bit keys (order of the score, then the index) and
  * the k smallest keys are selected; a NaN has the last key. */
-#include "backend/cpu/contract.h"
 #include "backend/cpu/cpu.h"
 
 #include <math.h>
@@ -10,10 +9,9 @@ enum { PRESERVED = 1, ACTIVE = 2, DROPPED = 4, GROWN = 8 };
 
 typedef struct drop_grow {
     xst_drop_grow_params params;
-    cpu_columns columns;
-    xst_cpu_isa isa;
+    xst_geometry geometry;
     uint32_t actives, events;
-    const cpu_place *dw, *preserved, *t, *quota, *active, *value, *velocity;
+    const cpu_place *preserved, *t, *quota, *active, *value, *velocity;
     const cpu_place *score, *flags, *keys, *rows;
 } drop_grow;
 
@@ -70,10 +68,10 @@ static void drop(const drop_grow *d, uint32_t k)
     const float *const value = d->value->data;
     uint8_t *const flags = d->flags->data;
     uint64_t *const keys = d->keys->data;
-    const int64_t longest = d->columns.geometry.longest;
+    const int64_t longest = d->geometry.longest;
 #pragma omp parallel for schedule(static)
     for (uint32_t i = 0; i < d->actives; i++) {
-        const int32_t length = xst_column_length(&d->columns.geometry, active[i]);
+        const int32_t length = xst_column_length(&d->geometry, active[i]);
         float sum = 0.0f;
         for (int32_t r = 0; r < length; r++)
             sum += value[i * longest + r] * value[i * longest + r];
@@ -87,16 +85,11 @@ static void drop(const drop_grow *d, uint32_t k)
 /* Marks the k candidates of largest gradient as grown. */
 static void grow(const drop_grow *d, uint32_t k)
 {
-    const cpu_columns *const c = &d->columns;
-    const int64_t units = xst_cpu_units(c);
     uint8_t *const flags = d->flags->data;
     uint64_t *const keys = d->keys->data;
-    float *const score = d->score->data;
+    const float *const score = d->score->data;
     int64_t candidates = 0;
-#pragma omp parallel for schedule(static)
-    for (int64_t unit = 0; unit < units; unit++)
-        xst_cpu_contract_unit(c, d->isa, unit, d->dw->data, d->dw->data, score);
-    for (uint32_t i = 0; i < c->geometry.columns; i++) {
+    for (uint32_t i = 0; i < d->geometry.columns; i++) {
         const bool held = (flags[i] & PRESERVED) || ((flags[i] & ACTIVE) && !(flags[i] & DROPPED));
         const uint32_t order = order_of(score[i]);
         if (!held)
@@ -111,10 +104,10 @@ static void grow(const drop_grow *d, uint32_t k)
 static void move_rows(const drop_grow *d, float *rows)
 {
     const uint8_t *const flags = d->flags->data;
-    const size_t longest = (size_t)d->columns.geometry.longest;
+    const size_t longest = (size_t)d->geometry.longest;
     float *const fresh = d->rows->data;
     size_t from = 0, to = 0;
-    for (uint32_t c = 0; c < d->columns.geometry.columns; c++) {
+    for (uint32_t c = 0; c < d->geometry.columns; c++) {
         const bool was = flags[c] & ACTIVE, dropped = flags[c] & DROPPED, grown = flags[c] & GROWN;
         if (grown || (was && !dropped)) {
             if (was && (!dropped || !d->params.reset))
@@ -142,7 +135,7 @@ static xst_status drop_grow_run(void *self, xst_error *err)
     const uint8_t *const preserved = d->preserved->data;
     uint8_t *const flags = d->flags->data;
     uint32_t *const active = d->active->data;
-    for (uint32_t c = 0; c < d->columns.geometry.columns; c++)
+    for (uint32_t c = 0; c < d->geometry.columns; c++)
         flags[c] = preserved[c] ? PRESERVED : 0;
     for (uint32_t i = 0; i < d->actives; i++)
         flags[active[i]] |= ACTIVE;
@@ -150,15 +143,10 @@ static xst_status drop_grow_run(void *self, xst_error *err)
     grow(d, k);
     move_rows(d, d->value->data);
     move_rows(d, d->velocity->data);
-    for (uint32_t c = 0, to = 0; c < d->columns.geometry.columns; c++)
+    for (uint32_t c = 0, to = 0; c < d->geometry.columns; c++)
         if ((flags[c] & GROWN) || (flags[c] & (ACTIVE | DROPPED)) == ACTIVE)
             active[to++] = c;
     return XST_OK;
-}
-
-static void drop_grow_release(void *self)
-{
-    xst_cpu_columns_free(&((drop_grow *)self)->columns);
 }
 
 xst_status xst_cpu_drop_grow(cpu_compiler *c, const xst_op *op, xst_error *err)
@@ -166,10 +154,13 @@ xst_status xst_cpu_drop_grow(cpu_compiler *c, const xst_op *op, xst_error *err)
     void *self;
     const xst_geometry *const g = &op->p.drop_grow.geometry;
     const size_t columns = g->columns;
-    cpu_place *score = NULL, *flags = NULL, *keys = NULL, *rows = NULL;
-    xst_status status = xst_cpu_step(c, sizeof(drop_grow), drop_grow_run, drop_grow_release, &self, err);
-    if (status == XST_OK)
-        status = xst_cpu_scratch(c, columns * sizeof(float), &score, err);
+    cpu_place *flags = NULL, *keys = NULL, *rows = NULL;
+    /* The scores come from the pass over dw: an earlier one, or one of their own. */
+    xst_status status = c->score[c->op] ? XST_OK : xst_cpu_gradient(c, op, err);
+    if (status == XST_OK) {
+        xst_cpu_touch(c, c->score[c->op]);
+        status = xst_cpu_step(c, sizeof(drop_grow), drop_grow_run, NULL, &self, err);
+    }
     if (status == XST_OK)
         status = xst_cpu_scratch(c, columns, &flags, err);
     if (status == XST_OK)
@@ -180,19 +171,18 @@ xst_status xst_cpu_drop_grow(cpu_compiler *c, const xst_op *op, xst_error *err)
         return status;
     drop_grow *const d = self;
     *d = (drop_grow){.params = op->p.drop_grow,
-                     .isa = c->session->backend->isa,
+                     .geometry = *g,
                      .actives = (uint32_t)xst_cpu_info(c, op->out[0])->dim[0],
                      .events = (uint32_t)xst_tensor_elements(xst_cpu_info(c, op->in[3])),
-                     .dw = xst_cpu_place(c, op->in[0]),
                      .preserved = xst_cpu_place(c, op->in[1]),
                      .t = xst_cpu_place(c, op->in[2]),
                      .quota = xst_cpu_place(c, op->in[3]),
                      .active = xst_cpu_place(c, op->out[0]),
                      .value = xst_cpu_place(c, op->out[1]),
                      .velocity = xst_cpu_place(c, op->out[2]),
-                     .score = score,
+                     .score = c->score[c->op],
                      .flags = flags,
                      .keys = keys,
                      .rows = rows};
-    return xst_cpu_columns_create(&d->columns, g, &d->dw->layout, err);
+    return XST_OK;
 }

@@ -1,6 +1,7 @@
 #include "backend/cpu/effective.h"
 
 #include "backend/cpu/columns.h"
+#include "backend/cpu/gates.h"
 #include "base/memory.h"
 
 #include <omp.h>
@@ -13,20 +14,29 @@ struct cpu_effective_cache {
     xst_tensor w_eff;
     cpu_layout layout;
     float *weights; /* NULL: w_eff is STATE, in its own memory, and nothing is remembered of it */
-    uint8_t *on;    /* whether a column holds its frozen weights; in tiles [unit][group][16], else by column */
+    uint8_t *on;    /* whether a column holds its frozen weights; in tiles [job][group][16], else by column */
     uint32_t *active, actives;
     size_t active_capacity;
     uint64_t version; /* of the frozen weights it was made from */
     bool stale;       /* they have changed since */
 };
 
-typedef struct effective {
+/* One layout in which w_eff is made. */
+typedef struct variant {
     cpu_effective_cache *cache;
-    cpu_columns to, from;                            /* w_eff, frozen */
-    const cpu_place *frozen, *gate, *active, *value; /* frozen, gate: NULL if there are none */
-    uint32_t actives;
+    cpu_columns to, from; /* w_eff, frozen */
     const cpu_place *w_eff;
-    const uint64_t *version; /* of the frozen weights as they are; NULL if there are none */
+} variant;
+
+typedef struct effective {
+    variant variant[CPU_VARIANTS];
+    int32_t variants;
+    const cpu_place *frozen, *active, *value; /* frozen: NULL if there are no gates */
+    const cpu_place *gate;                    /* of all columns, or (drawn here) of a job, per thread */
+    bool draws;
+    cpu_gates gates;
+    const uint64_t *version; /* of the frozen weights as they are; NULL if there are none, or they are not STATE */
+    uint32_t actives;
     xst_cpu_isa isa;
 } effective;
 
@@ -49,39 +59,60 @@ void xst_cpu_caches_free(xst_session *session)
     }
 }
 
-/* One filter in which each column is contiguous, or any other arrangement: column by column. */
-static void write_filter(const effective *e, int64_t o, const float *gate, const float *frozen)
+/* Whether any of n gates differs from what is there. */
+XST_CPU_BODY bool differ(const float *gate, const uint8_t *on, int64_t n)
 {
-    const int64_t groups = e->to.geometry.groups, first = o * groups;
-    uint8_t *const on = e->cache->on;
-    const bool all = e->cache->stale;
-    for (int64_t c = first; c < first + groups; c++) {
-        const uint8_t now = gate[c] != 0.0f;
-        if (now == on[c] && !all)
-            continue;
-        on[c] = now;
-        float *const to = (float *)e->w_eff->data + e->to.filter[o];
-        const float *const from = frozen + e->from.filter[o];
-        const int64_t r = (c - first) * e->to.step, end = r + xst_column_length(&e->to.geometry, (uint32_t)c);
-        for (int64_t k = r; k < end; k++)
-            to[e->to.weight[k]] = now ? from[e->from.weight[k]] : 0.0f;
-    }
+    int changed = 0;
+#pragma omp simd reduction(| : changed)
+    for (int64_t i = 0; i < n; i++)
+        changed |= (gate[i] != 0.0f) ^ on[i];
+    return changed != 0;
 }
 
-/* Tiles of 16 filters, both sides in the same layout. A tile is rewritten whole if any of its 16 gates changed. */
-XST_CPU_BODY void write_tiles_body(const effective *e, int64_t unit, const float *gate, const float *frozen)
+static void write_column(const variant *v, int64_t c, uint8_t now, const float *frozen)
 {
-    const cpu_columns *const c = &e->to;
-    const int64_t groups = c->geometry.groups,
-                  lanes = c->geometry.out - unit * 16 < 16 ? c->geometry.out - unit * 16 : 16;
-    float *const to = (float *)e->w_eff->data + c->filter[unit * 16];
-    const float *const from = frozen + c->filter[unit * 16];
-    const bool all = e->cache->stale;
+    const int64_t groups = v->to.geometry.groups, o = c / groups, r = c % groups * v->to.step;
+    const int64_t *const to_at = v->to.weight + r, *const from_at = v->from.weight + r;
+    const int32_t length = xst_column_length(&v->to.geometry, (uint32_t)c);
+    float *const to = (float *)v->w_eff->data + v->to.filter[o];
+    const float *const from = frozen + v->from.filter[o];
+    v->cache->on[c] = now;
+    for (int32_t k = 0; k < length; k++)
+        to[to_at[k]] = now ? from[from_at[k]] : 0.0f;
+}
+
+/* Column by column, in any arrangement; gate is that of the job's first column. */
+XST_CPU_BODY void write_columns_body(const variant *v, const cpu_job *job, const float *gate, const float *frozen)
+{
+    const uint8_t *const on = v->cache->on + job->column;
+    const bool all = v->cache->stale;
+    for (int64_t i = 0; i < job->columns; i += 64) {
+        const int64_t n = job->columns - i < 64 ? job->columns - i : 64;
+        if (!all && !differ(gate + i, on + i, n))
+            continue;
+        for (int64_t k = i; k < i + n; k++) {
+            const uint8_t now = gate[k] != 0.0f;
+            if (now != on[k] || all)
+                write_column(v, job->column + k, now, frozen);
+        }
+    }
+}
+XST_CPU_KERNEL(write_columns, (const variant *v, const cpu_job *job, const float *gate, const float *frozen),
+               (v, job, gate, frozen))
+
+/* A tile of 16 filters, both sides in the same layout. A group is rewritten whole if any of its 16 gates changed. */
+XST_CPU_BODY void write_tile_body(const variant *v, const cpu_job *job, const float *gate, const float *frozen)
+{
+    const cpu_columns *const c = &v->to;
+    const int64_t groups = c->geometry.groups, lanes = job->last - job->first;
+    float *const to = (float *)v->w_eff->data + c->filter[job->first];
+    const float *const from = frozen + c->filter[job->first];
+    const bool all = v->cache->stale;
     for (int64_t g = 0; g < groups; g++) {
-        uint8_t *const on = e->cache->on + (unit * groups + g) * 16;
+        uint8_t *const on = v->cache->on + job->column / CPU_JOB_FILTERS * 16 + g * 16;
         uint8_t now[16] = {0};
         for (int64_t l = 0; l < lanes; l++)
-            now[l] = gate[(unit * 16 + l) * groups + g] != 0.0f;
+            now[l] = gate[l * groups + g] != 0.0f;
         if (memcmp(now, on, sizeof now) == 0 && !all)
             continue;
         memcpy(on, now, sizeof now);
@@ -89,69 +120,89 @@ XST_CPU_BODY void write_tiles_body(const effective *e, int64_t unit, const float
         for (int l = 0; l < 16; l++)
             keep[l] = now[l] ? -1 : 0;
         const int64_t r = g * c->step, end = r + xst_column_length(&c->geometry, (uint32_t)g);
-        for (int64_t k = r; k < end; k++) {
-            const cpu_i16 bits = *(const cpu_i16 *)(const void *)(from + c->weight[k]);
-            *(cpu_i16 *)(void *)(to + c->weight[k]) = bits & keep;
-        }
+        for (int64_t k = r; k < end; k++)
+            *(cpu_i16 *)(void *)(to + c->weight[k]) = *(const cpu_i16 *)(const void *)(from + c->weight[k]) & keep;
     }
 }
-XST_CPU_KERNEL(write_tiles, (const effective *e, int64_t unit, const float *gate, const float *frozen),
-               (e, unit, gate, frozen))
+XST_CPU_KERNEL(write_tile, (const variant *v, const cpu_job *job, const float *gate, const float *frozen),
+               (v, job, gate, frozen))
 
 /* Zeros the columns of old[0..n) that are not in now[0..m); both ascending. */
-static void clear_dropped(const effective *e, const uint32_t *old, uint32_t n, const uint32_t *now, uint32_t m)
+static void clear_dropped(const variant *v, const uint32_t *old, uint32_t n, const uint32_t *now, uint32_t m)
 {
     for (uint32_t i = 0, j = 0; i < n; i++) {
         while (j < m && now[j] < old[i])
             j++;
         if (j == m || now[j] != old[i])
-            xst_cpu_column_put(&e->to, old[i], e->w_eff->data, NULL);
+            xst_cpu_column_put(&v->to, old[i], v->w_eff->data, NULL);
     }
 }
 
-static void write_unit(const effective *e, int64_t unit)
+static void write_job(const effective *e, const variant *v, const cpu_job *job, const float *gate)
 {
-    const int64_t filters = xst_cpu_unit_filters(&e->to), o = unit * filters;
-    cpu_effective_cache *const cache = e->cache;
+    const cpu_effective_cache *const cache = v->cache;
     const uint32_t *const active = e->active->data;
     const float *const value = e->value->data;
-    const uint32_t a = xst_cpu_active_below(&e->to, active, e->actives, o),
-                   b = xst_cpu_active_below(&e->to, active, e->actives, o + filters),
-                   c = xst_cpu_active_below(&e->to, cache->active, cache->actives, o),
-                   d = xst_cpu_active_below(&e->to, cache->active, cache->actives, o + filters);
-    clear_dropped(e, cache->active + c, d - c, active + a, b - a);
-    if (e->gate && filters == 16)
-        write_tiles[e->isa](e, unit, e->gate->data, e->frozen->data);
-    else if (e->gate)
-        write_filter(e, o, e->gate->data, e->frozen->data);
-    for (uint32_t i = a; i < b; i++)
-        xst_cpu_column_put(&e->to, active[i], e->w_eff->data, value + (int64_t)i * e->to.geometry.longest);
+    const uint32_t begin = xst_cpu_active_below(&v->to, active, e->actives, job->first),
+                   end = xst_cpu_active_below(&v->to, active, e->actives, job->last),
+                   old_begin = xst_cpu_active_below(&v->to, cache->active, cache->actives, job->first),
+                   old_end = xst_cpu_active_below(&v->to, cache->active, cache->actives, job->last);
+    clear_dropped(v, cache->active + old_begin, old_end - old_begin, active + begin, end - begin);
+    if (gate && v->to.arrangement == CPU_TILES)
+        write_tile[e->isa](v, job, gate, e->frozen->data);
+    else if (gate)
+        write_columns[e->isa](v, job, gate, e->frozen->data);
+    for (uint32_t i = begin; i < end; i++)
+        xst_cpu_column_put(&v->to, active[i], v->w_eff->data, value + (int64_t)i * v->to.geometry.longest);
+}
+
+static void run_job(const effective *e, int64_t index)
+{
+    const cpu_job job = xst_cpu_job(&e->variant[0].to, index);
+    float *gate = NULL;
+    if (e->draws) {
+        gate =
+            (float *)e->gate->data + (int64_t)omp_get_thread_num() * CPU_JOB_FILTERS * e->variant[0].to.geometry.groups;
+        xst_cpu_gates_draw(&e->gates, job.column, job.columns, gate);
+    } else if (e->frozen) {
+        gate = (float *)e->gate->data + job.column;
+    }
+    for (int32_t i = 0; i < e->variants; i++)
+        write_job(e, &e->variant[i], &job, gate);
 }
 
 static xst_status effective_run(void *self, xst_error *err)
 {
     (void)err;
     const effective *const e = self;
-    cpu_effective_cache *const cache = e->cache;
-    const int64_t units = xst_cpu_units(&e->to);
-    cache->stale = !cache->weights || (e->version && *e->version != cache->version);
-    if (!cache->weights)
-        memset(e->w_eff->data, 0, e->w_eff->layout.bytes);
+    const int64_t jobs = xst_cpu_jobs(&e->variant[0].to);
+    for (int32_t i = 0; i < e->variants; i++) {
+        const variant *const v = &e->variant[i];
+        v->cache->stale =
+            !v->cache->weights || (e->frozen && !e->version) || (e->version && *e->version != v->cache->version);
+        if (!v->cache->weights)
+            memset(v->w_eff->data, 0, v->w_eff->layout.bytes);
+    }
 #pragma omp parallel for schedule(static)
-    for (int64_t unit = 0; unit < units; unit++)
-        write_unit(e, unit);
-    if (e->actives > 0)
-        memcpy(cache->active, e->active->data, e->actives * sizeof *cache->active);
-    cache->actives = e->actives;
-    cache->version = e->version ? *e->version : 0;
+    for (int64_t j = 0; j < jobs; j++)
+        run_job(e, j);
+    for (int32_t i = 0; i < e->variants; i++) {
+        cpu_effective_cache *const cache = e->variant[i].cache;
+        if (e->actives > 0)
+            memcpy(cache->active, e->active->data, e->actives * sizeof *cache->active);
+        cache->actives = e->actives;
+        cache->version = e->version ? *e->version : 0;
+    }
     return XST_OK;
 }
 
 static void effective_release(void *self)
 {
     effective *const e = self;
-    xst_cpu_columns_free(&e->to);
-    xst_cpu_columns_free(&e->from);
+    for (int32_t i = 0; i < CPU_VARIANTS; i++) {
+        xst_cpu_columns_free(&e->variant[i].to);
+        xst_cpu_columns_free(&e->variant[i].from);
+    }
 }
 
 static bool cache_fits(const cpu_effective_cache *e, const cpu_compiler *c, const cpu_effective_cache *wanted)
@@ -161,25 +212,15 @@ static bool cache_fits(const cpu_effective_cache *e, const cpu_compiler *c, cons
            xst_cpu_layout_same(&e->layout, &wanted->layout);
 }
 
-/* Finds the cache made from the same tensors in the same layout (programs of other batch sizes share it), or makes it.
- * Effective weights that are STATE have their own memory, so their cache is their own too. */
-static xst_status cache_get(cpu_compiler *c, const cpu_effective_cache *wanted, const xst_geometry *g, bool temp,
-                            cpu_effective_cache **out, xst_error *err)
+static xst_status cache_make(xst_session *session, const cpu_effective_cache *wanted, const xst_geometry *g, bool temp,
+                             cpu_effective_cache **out, xst_error *err)
 {
-    xst_session *const session = c->session;
     void *p = NULL;
-    for (*out = temp ? session->caches : NULL; *out; *out = (*out)->next)
-        if (cache_fits(*out, c, wanted)) {
-            (*out)->user = c->exe;
-            (*out)->w_eff = wanted->w_eff;
-            return XST_OK;
-        }
     xst_status status = xst_alloc(&p, 1, sizeof **out, "effective weights", err);
     if (status != XST_OK)
         return status;
     cpu_effective_cache *const e = p;
     *e = *wanted;
-    e->user = c->exe;
     if (temp) {
         status = xst_cpu_memory_alloc(session, &p, wanted->layout.bytes, "effective weights", err);
         e->weights = status == XST_OK ? p : NULL;
@@ -199,55 +240,88 @@ static xst_status cache_get(cpu_compiler *c, const cpu_effective_cache *wanted, 
     return XST_OK;
 }
 
-static xst_status add_variant(cpu_compiler *c, const xst_op *op, int32_t v, xst_error *err)
+/* Finds the cache made from the same tensors in the same layout (programs of other batch sizes share it), or makes it.
+ * Effective weights that are STATE have their own memory, so their cache is their own too. */
+static xst_status cache_get(cpu_compiler *c, const cpu_effective_cache *wanted, const xst_geometry *g, uint32_t actives,
+                            bool temp, cpu_effective_cache **out, xst_error *err)
 {
-    const bool gated = op->in[0] >= 0 && op->in[1] >= 0;
-    const xst_tensor w_eff = op->out[0];
-    const xst_geometry *const g = &op->p.columns.geometry;
-    void *self;
-    xst_status status = xst_cpu_step(c, sizeof(effective), effective_run, effective_release, &self, err);
+    xst_status status = XST_OK;
+    for (*out = temp ? c->session->caches : NULL; *out && !cache_fits(*out, c, wanted);)
+        *out = (*out)->next;
+    if (!*out)
+        status = cache_make(c->session, wanted, g, temp, out, err);
     if (status != XST_OK)
         return status;
-    effective *const e = self;
-    cpu_place *const place = c->use[w_eff].place[v];
-    e->isa = c->session->backend->isa;
-    e->actives = (uint32_t)xst_cpu_info(c, op->in[2])->dim[0];
-    e->active = xst_cpu_place(c, op->in[2]);
-    e->value = xst_cpu_place(c, op->in[3]);
+    (*out)->user = c->exe;
+    (*out)->w_eff = wanted->w_eff;
+    void *list = (*out)->active;
+    status = xst_grow(&list, &(*out)->active_capacity, (size_t)actives + 1, sizeof(uint32_t), "active columns", err);
+    (*out)->active = list;
+    return status;
+}
+
+static xst_status add_variant(cpu_compiler *c, const xst_op *op, effective *e, int32_t index, xst_error *err)
+{
+    const xst_tensor w_eff = op->out[0];
+    const xst_geometry *const g = &op->p.columns.geometry;
     const bool temp = xst_cpu_info(c, w_eff)->kind == XST_TEMP;
+    variant *const v = &e->variant[index];
+    cpu_place *const place = c->use[w_eff].place[index];
     const cpu_effective_cache wanted = {
-        .frozen = gated ? op->in[0] : -1, .active_tensor = op->in[2], .w_eff = w_eff, .layout = place->layout};
-    status = cache_get(c, &wanted, g, temp, &e->cache, err);
+        .frozen = e->frozen ? op->in[0] : -1, .active_tensor = op->in[2], .w_eff = w_eff, .layout = place->layout};
+    xst_cpu_touch(c, place);
+    xst_status status = cache_get(c, &wanted, g, e->actives, temp, &v->cache, err);
     if (status != XST_OK)
         return status;
     if (temp) {
         place->in_arena = false;
-        place->data = e->cache->weights;
+        place->data = v->cache->weights;
     }
-    e->w_eff = place;
-    void *list = e->cache->active;
-    status = xst_grow(&list, &e->cache->active_capacity, (size_t)e->actives + 1, sizeof *e->cache->active,
-                      "active columns", err);
-    e->cache->active = list;
-    if (status == XST_OK)
-        status = xst_cpu_columns_create(&e->to, g, &place->layout, err);
-    if (status != XST_OK || !gated)
+    v->w_eff = place;
+    e->variants++;
+    status = xst_cpu_columns_create(&v->to, g, &place->layout, err);
+    if (status != XST_OK || !e->frozen)
         return status;
-    e->version = &c->session->state[op->in[0]].version;
-    e->frozen = xst_cpu_place(c, op->in[0]);
-    e->gate = xst_cpu_place(c, op->in[1]);
-    status = xst_cpu_columns_create(&e->from, g, &e->frozen->layout, err);
+    status = xst_cpu_columns_create(&v->from, g, &e->frozen->layout, err);
     /* The fast path needs one layout on both sides. */
     if (status == XST_OK && !xst_cpu_layout_same(&e->frozen->layout, &place->layout))
-        e->to.arrangement = CPU_ANY;
+        v->to.arrangement = CPU_ANY;
+    return status;
+}
+
+static xst_status add_gates(cpu_compiler *c, const xst_op *op, effective *e, xst_error *err)
+{
+    cpu_place *scratch = NULL;
+    const int32_t gates = xst_cpu_gates_for(c, c->op);
+    const size_t job = CPU_JOB_FILTERS * (size_t)op->p.columns.geometry.groups;
+    e->frozen = xst_cpu_place(c, op->in[0]);
+    e->version = xst_cpu_info(c, op->in[0])->kind == XST_STATE ? &c->session->state[op->in[0]].version : NULL;
+    e->draws = gates >= 0;
+    if (!e->draws) {
+        e->gate = xst_cpu_place(c, op->in[1]);
+        return XST_OK;
+    }
+    e->gates = xst_cpu_gates_of(c, &c->program->op[gates]);
+    const xst_status status =
+        xst_cpu_scratch(c, (size_t)c->session->backend->threads * job * sizeof(float), &scratch, err);
+    e->gate = scratch;
     return status;
 }
 
 xst_status xst_cpu_effective(cpu_compiler *c, const xst_op *op, xst_error *err)
 {
-    xst_status status = XST_OK;
-    (void)xst_cpu_place(c, op->out[0]);
-    for (int32_t v = 0; v < c->use[op->out[0]].variants && status == XST_OK; v++)
-        status = add_variant(c, op, v, err);
+    void *self;
+    xst_status status = xst_cpu_step(c, sizeof(effective), effective_run, effective_release, &self, err);
+    if (status != XST_OK)
+        return status;
+    effective *const e = self;
+    e->isa = c->session->backend->isa;
+    e->actives = (uint32_t)xst_cpu_info(c, op->in[2])->dim[0];
+    e->active = xst_cpu_place(c, op->in[2]);
+    e->value = xst_cpu_place(c, op->in[3]);
+    if (op->in[0] >= 0 && op->in[1] >= 0)
+        status = add_gates(c, op, e, err);
+    for (int32_t i = 0; i < c->use[op->out[0]].variants && status == XST_OK; i++)
+        status = add_variant(c, op, e, i, err);
     return status;
 }

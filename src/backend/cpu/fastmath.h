@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* exp(-|x|), 2e-38 where |x| > 87. -|x| = n ln 2 + r with |r| <= ln2/2, exp(r) by Taylor's series to r^7. The bound is a
- * minimum of integers: a comparison of floats would become a branch, and keep loops from vectors. */
+/* exp(-|x|), 2e-38 where |x| > 87. -|x| = n ln 2 + r with |r| <= ln2/2, exp(r) by Taylor's series to r^7. The bound is
+ * a minimum of integers: a comparison of floats would become a branch, and keep loops from vectors. */
 static inline __attribute__((always_inline)) float xst_cpu_exp_minus(float x)
 {
     const uint32_t limit = 0x42ae0000u; /* 87.0f */

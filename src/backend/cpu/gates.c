@@ -1,5 +1,6 @@
 #include "backend/cpu/gates.h"
 #include "backend/cpu/fastmath.h"
+#include "backend/cpu/layouts.h"
 
 #include "base/exact.h"
 
@@ -97,55 +98,88 @@ static void hard(uint32_t n, const float *m_r, const uint8_t *preserved, float *
     }
 }
 
-void xst_cpu_draw_gates(xst_cpu_isa isa, const xst_gates_params *p, uint32_t t, uint32_t first, uint32_t n,
-                        const float *m_r, const uint8_t *preserved, float *gate, float *slope)
+/* Up to 64 columns; all pointers are to the first of them. */
+static void draw(const cpu_gates *v, uint32_t t, uint32_t first, uint32_t n, const float *m_r, const uint8_t *preserved,
+                 float *gate, float *slope)
 {
-    if (!p->training)
+    if (!v->params.training)
         hard(n, m_r, preserved, gate, slope);
-    else if (p->paper)
-        draw_paper(p, t, first, n, m_r, preserved, gate, slope);
+    else if (v->params.paper)
+        draw_paper(&v->params, t, first, n, m_r, preserved, gate, slope);
     else if (n == COLUMNS)
-        draw_64[isa](p, t, first, m_r, preserved, gate, slope);
+        draw_64[v->isa](&v->params, t, first, m_r, preserved, gate, slope);
     else
-        draw_tail(isa, p, t, first, n, m_r, preserved, gate, slope);
+        draw_tail(v->isa, &v->params, t, first, n, m_r, preserved, gate, slope);
 }
 
+void xst_cpu_gates_draw(const cpu_gates *v, int64_t first, int64_t n, float *gate)
+{
+    const float *const m_r = (const float *)v->m_r->data + first;
+    const uint8_t *const preserved = (const uint8_t *)v->preserved->data + first;
+    float *const slope = (float *)v->slope->data + first;
+    const uint32_t t = *(const uint32_t *)v->t->data;
+    for (int64_t i = 0; i < n; i += COLUMNS)
+        draw(v, t, (uint32_t)(first + i), n - i < COLUMNS ? (uint32_t)(n - i) : COLUMNS, m_r + i, preserved + i,
+             gate + i, slope + i);
+}
+
+cpu_gates xst_cpu_gates_of(cpu_compiler *c, const xst_op *op)
+{
+    return (cpu_gates){.params = op->p.gates,
+                       .isa = c->session->backend->isa,
+                       .m_r = xst_cpu_place(c, op->in[0]),
+                       .preserved = xst_cpu_place(c, op->in[1]),
+                       .t = xst_cpu_place(c, op->in[2]),
+                       .slope = xst_cpu_place(c, op->out[1])};
+}
+
+int32_t xst_cpu_gates_for(const cpu_compiler *c, int32_t effective)
+{
+    const xst_tensor gate = c->program->op[effective].in[1];
+    int32_t writer = -1;
+    if (gate < 0 || xst_cpu_info(c, gate)->kind == XST_STATE)
+        return -1;
+    for (int32_t i = 0; i < c->program->count; i++) {
+        const xst_op *const op = &c->program->op[i];
+        for (int k = 0; k < xst_cpu_input_count(op->kind); k++)
+            if (op->in[k] == gate && i != effective)
+                return -1;
+        if (op->kind == XST_OP_GATES && op->out[0] == gate)
+            writer = i;
+    }
+    /* Next to each other, nothing between them can matter. */
+    return writer == effective - 1 ? writer : -1;
+}
+
+/* GATES by itself. */
 typedef struct gates {
-    xst_gates_params params;
-    xst_cpu_isa isa;
-    uint32_t n;
-    const cpu_place *m_r, *preserved, *t, *gate, *slope;
+    cpu_gates gates;
+    int64_t n;
+    const cpu_place *gate;
 } gates;
 
 static xst_status gates_run(void *self, xst_error *err)
 {
     (void)err;
     const gates *const v = self;
-    const float *const m_r = v->m_r->data;
-    const uint8_t *const preserved = v->preserved->data;
-    const uint32_t t = *(const uint32_t *)v->t->data;
-    float *const gate = v->gate->data, *const slope = v->slope->data;
+    const int64_t chunk = 4096;
 #pragma omp parallel for schedule(static)
-    for (uint32_t first = 0; first < v->n; first += COLUMNS) {
-        const uint32_t n = v->n - first < COLUMNS ? v->n - first : COLUMNS;
-        xst_cpu_draw_gates(v->isa, &v->params, t, first, n, m_r + first, preserved + first, gate + first,
-                           slope + first);
-    }
+    for (int64_t i = 0; i < v->n; i += chunk)
+        xst_cpu_gates_draw(&v->gates, i, v->n - i < chunk ? v->n - i : chunk, (float *)v->gate->data + i);
     return XST_OK;
 }
 
 xst_status xst_cpu_gates(cpu_compiler *c, const xst_op *op, xst_error *err)
 {
     void *self;
+    const int32_t next = c->op + 1;
+    if (next < c->program->count && c->program->op[next].kind == XST_OP_EFFECTIVE &&
+        xst_cpu_gates_for(c, next) == c->op)
+        return XST_OK;
     const xst_status status = xst_cpu_step(c, sizeof(gates), gates_run, NULL, &self, err);
     if (status == XST_OK)
-        *(gates *)self = (gates){.params = op->p.gates,
-                                 .isa = c->session->backend->isa,
-                                 .n = (uint32_t)xst_tensor_elements(xst_cpu_info(c, op->in[0])),
-                                 .m_r = xst_cpu_place(c, op->in[0]),
-                                 .preserved = xst_cpu_place(c, op->in[1]),
-                                 .t = xst_cpu_place(c, op->in[2]),
-                                 .gate = xst_cpu_place(c, op->out[0]),
-                                 .slope = xst_cpu_place(c, op->out[1])};
+        *(gates *)self = (gates){.gates = xst_cpu_gates_of(c, op),
+                                 .n = xst_tensor_elements(xst_cpu_info(c, op->in[0])),
+                                 .gate = xst_cpu_place(c, op->out[0])};
     return status;
 }

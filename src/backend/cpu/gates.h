@@ -4,9 +4,18 @@
 
 #include "backend/cpu/cpu.h"
 
-/* gate and slope (ops.h, GATES) of columns first .. first+n-1, n <= 64, first a multiple of 4; m_r, preserved, gate and
- * slope point to column `first`. */
-void xst_cpu_draw_gates(xst_cpu_isa isa, const xst_gates_params *p, uint32_t t, uint32_t first, uint32_t n,
-                        const float *m_r, const uint8_t *preserved, float *gate, float *slope);
+typedef struct cpu_gates {
+    xst_gates_params params;
+    xst_cpu_isa isa;
+    const cpu_place *m_r, *preserved, *t, *slope;
+} cpu_gates;
+
+cpu_gates xst_cpu_gates_of(cpu_compiler *c, const xst_op *op);
+
+/* Draws columns first .. first+n-1 (first a multiple of 4): their slopes to their place, their gates to gate[n]. */
+void xst_cpu_gates_draw(const cpu_gates *gates, int64_t first, int64_t n, float *gate);
+
+/* The GATES operation whose gate only operation `effective` reads, which then draws it; -1: none. */
+int32_t xst_cpu_gates_for(const cpu_compiler *c, int32_t effective);
 
 #endif

@@ -14,6 +14,16 @@ static int names(const char *list)
     return n;
 }
 
+int xst_cpu_input_count(xst_op_kind kind)
+{
+    return names(xst_op_inputs(kind));
+}
+
+int xst_cpu_output_count(xst_op_kind kind)
+{
+    return names(xst_op_outputs(kind));
+}
+
 static bool is_in(const xst_tensor *list, int count, xst_tensor t)
 {
     for (int i = 0; i < count; i++)
@@ -25,7 +35,7 @@ static bool is_in(const xst_tensor *list, int count, xst_tensor t)
 bool xst_cpu_writes(const xst_program *program, xst_tensor tensor)
 {
     for (int32_t i = 0; i < program->count; i++)
-        if (is_in(program->op[i].out, names(xst_op_outputs(program->op[i].kind)), tensor))
+        if (is_in(program->op[i].out, xst_cpu_output_count(program->op[i].kind), tensor))
             return true;
     return false;
 }
@@ -60,7 +70,7 @@ static bool is_fixed(const cpu_compiler *c, xst_tensor t)
     for (int32_t i = 0; i < c->program->count; i++) {
         const xst_op *const op = &c->program->op[i];
         if (!takes_any_layout(op->kind) &&
-            (is_in(op->in, names(xst_op_inputs(op->kind)), t) || is_in(op->out, names(xst_op_outputs(op->kind)), t)))
+            (is_in(op->in, xst_cpu_input_count(op->kind), t) || is_in(op->out, xst_cpu_output_count(op->kind), t)))
             return true;
     }
     return false;
@@ -201,8 +211,8 @@ xst_status xst_cpu_choose_layouts(cpu_compiler *c, xst_error *err)
     choose_frozen(c, XST_OP_EFFECTIVE, -1, 0, 0);
     for (int32_t i = 0; i < c->program->count; i++) {
         const xst_op *const op = &c->program->op[i];
-        set_plain(c, op->in, names(xst_op_inputs(op->kind)));
-        set_plain(c, op->out, names(xst_op_outputs(op->kind)));
+        set_plain(c, op->in, xst_cpu_input_count(op->kind));
+        set_plain(c, op->out, xst_cpu_output_count(op->kind));
     }
     return XST_OK;
 }

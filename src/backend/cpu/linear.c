@@ -1,4 +1,4 @@
-#include "backend/cpu/cpu.h"
+#include "backend/cpu/linear.h"
 
 /* A product of two matrices by oneDNN, transposed where need be by strides. */
 typedef struct product {
@@ -171,13 +171,25 @@ static xst_status bias_gradient_run(void *self, xst_error *err)
     return XST_OK;
 }
 
-xst_status xst_cpu_linear_backward_weights(cpu_compiler *c, const xst_op *op, xst_error *err)
+static xst_status add_bias_gradient(cpu_compiler *c, const xst_op *op, const cpu_place *dy, xst_error *err)
+{
+    void *self;
+    const xst_status status = xst_cpu_step(c, sizeof(bias_gradient), bias_gradient_run, NULL, &self, err);
+    if (status == XST_OK)
+        *(bias_gradient *)self = (bias_gradient){.rows = xst_cpu_info(c, op->in[1])->dim[0],
+                                                 .out = xst_cpu_info(c, op->in[1])->dim[1],
+                                                 .dy = dy,
+                                                 .dbias = xst_cpu_place(c, op->out[1])};
+    return status;
+}
+
+static xst_status add_weight_gradient(cpu_compiler *c, const xst_op *op, const cpu_place *px, const cpu_place *pdy,
+                                      xst_error *err)
 {
     const xst_tensor_info *const x = xst_cpu_info(c, op->in[0]), *const dy = xst_cpu_info(c, op->in[1]);
     const int64_t rows = x->dim[0], in = x->dim[1], out = dy->dim[1];
-    product_sides s = {0};
-    cpu_place *px = NULL, *pdy = NULL, *pdw = NULL;
-    void *self;
+    product_sides s = {.pa = pdy, .pb = px};
+    cpu_place *pdw = NULL;
     dnnl_status_t made = matrix(&s.a, out, rows, true);
     if (made == dnnl_success)
         made = matrix(&s.b, rows, in, false);
@@ -185,20 +197,22 @@ xst_status xst_cpu_linear_backward_weights(cpu_compiler *c, const xst_op *op, xs
         made = matrix(&s.y, out, in, false);
     xst_status status = xst_cpu_fail_dnnl(made, op->label, err);
     if (status == XST_OK)
-        status = xst_cpu_read_plain(c, op->in[0], &px, err);
-    if (status == XST_OK)
-        status = xst_cpu_read_plain(c, op->in[1], &pdy, err);
-    if (status == XST_OK)
         status = xst_cpu_write_plain(c, op->out[0], &pdw, err);
-    s.pa = pdy;
-    s.pb = px;
     s.py = pdw;
+    return status == XST_OK ? add_product(c, op, &s, err) : status;
+}
+
+xst_status xst_cpu_linear_backward_weights(cpu_compiler *c, const xst_op *op, xst_error *err)
+{
+    cpu_place *x = NULL, *dy = NULL;
+    const xst_tensor dw = op->out[0];
+    const cpu_readers readers = xst_cpu_readers_of(c, c->op + 1, dw);
+    const bool hand_over = readers.last >= 0 && readers.all && xst_cpu_info(c, dw)->kind == XST_TEMP;
+    xst_status status = xst_cpu_read_plain(c, op->in[0], &x, err);
     if (status == XST_OK)
-        status = add_product(c, op, &s, err);
+        status = xst_cpu_read_plain(c, op->in[1], &dy, err);
     if (status == XST_OK)
-        status = xst_cpu_step(c, sizeof(bias_gradient), bias_gradient_run, NULL, &self, err);
-    if (status == XST_OK)
-        *(bias_gradient *)self =
-            (bias_gradient){.rows = rows, .out = out, .dy = pdy, .dbias = xst_cpu_place(c, op->out[1])};
-    return status;
+        status =
+            hand_over ? xst_cpu_linear_gradient(c, op, &readers, x, dy, err) : add_weight_gradient(c, op, x, dy, err);
+    return status == XST_OK ? add_bias_gradient(c, op, dy, err) : status;
 }

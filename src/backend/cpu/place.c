@@ -12,6 +12,12 @@ static void touch(cpu_place *place, int32_t op)
         place->last = op;
 }
 
+void xst_cpu_touch(const cpu_compiler *c, cpu_place *place)
+{
+    if (place)
+        touch(place, c->op);
+}
+
 xst_status xst_cpu_fail_dnnl(dnnl_status_t status, const char *what, xst_error *err)
 {
     if (status == dnnl_success)

@@ -1,23 +1,9 @@
 /* The optimisers: Adam on the mask, Nesterov SGD on active columns and on plain tensors. */
-#include "backend/cpu/columns.h"
-#include "backend/cpu/cpu.h"
+#include "backend/cpu/update.h"
 
 #include <math.h>
 
-enum { CHUNK = 4096 };
-
-typedef struct adam {
-    xst_cpu_isa isa;
-    int64_t n;
-    const cpu_place *g, *preserved, *t, *rates, *m_r, *m, *v;
-} adam;
-
-typedef struct adam_scalars {
-    float rate; /* rates[1] / (1 - .9^t) */
-    float root; /* 1 / sqrt(1 - .999^t) */
-} adam_scalars;
-
-XST_CPU_BODY void adam_chunk_body(const adam_scalars *s, int64_t n, const float *restrict g,
+XST_CPU_BODY void adam_chunk_body(const cpu_adam_scalars *s, int64_t n, const float *restrict g,
                                   const uint8_t *restrict preserved, float *restrict m_r, float *restrict m,
                                   float *restrict v)
 {
@@ -31,40 +17,66 @@ XST_CPU_BODY void adam_chunk_body(const adam_scalars *s, int64_t n, const float 
     }
 }
 XST_CPU_KERNEL(adam_chunk,
-               (const adam_scalars *s, int64_t n, const float *g, const uint8_t *preserved, float *m_r, float *m,
+               (const cpu_adam_scalars *s, int64_t n, const float *g, const uint8_t *preserved, float *m_r, float *m,
                 float *v),
                (s, n, g, preserved, m_r, m, v))
+
+cpu_adam xst_cpu_adam_of(cpu_compiler *c, const xst_op *op)
+{
+    return (cpu_adam){.preserved = xst_cpu_place(c, op->in[1]),
+                      .t = xst_cpu_place(c, op->in[2]),
+                      .rates = xst_cpu_place(c, op->in[3]),
+                      .m_r = xst_cpu_place(c, op->out[0]),
+                      .m = xst_cpu_place(c, op->out[1]),
+                      .v = xst_cpu_place(c, op->out[2])};
+}
+
+cpu_adam_scalars xst_cpu_adam_scalars_of(const cpu_adam *a)
+{
+    const double t = *(const uint32_t *)a->t->data;
+    return (cpu_adam_scalars){(float)((double)((const float *)a->rates->data)[1] / (1.0 - pow(0.9, t))),
+                              (float)(1.0 / sqrt(1.0 - pow(0.999, t)))};
+}
+
+void xst_cpu_adam_run(const cpu_adam *a, const cpu_adam_scalars *scalars, xst_cpu_isa isa, int64_t first, int64_t n,
+                      const float *g)
+{
+    adam_chunk[isa](scalars, n, g, (const uint8_t *)a->preserved->data + first, (float *)a->m_r->data + first,
+                    (float *)a->m->data + first, (float *)a->v->data + first);
+}
+
+/* ADAM by itself, its g not made just before it. */
+typedef struct adam {
+    cpu_adam adam;
+    xst_cpu_isa isa;
+    int64_t n;
+    const cpu_place *g;
+} adam;
 
 static xst_status adam_run(void *self, xst_error *err)
 {
     (void)err;
     const adam *const a = self;
-    const double t = *(const uint32_t *)a->t->data;
-    const adam_scalars s = {(float)(((const float *)a->rates->data)[1] / (1.0 - pow(0.9, t))),
-                            (float)(1.0 / sqrt(1.0 - pow(0.999, t)))};
-    const float *const g = a->g->data;
-    const uint8_t *const preserved = a->preserved->data;
-    float *const m_r = a->m_r->data, *const m = a->m->data, *const v = a->v->data;
+    const int64_t chunk = 4096;
+    const cpu_adam_scalars scalars = xst_cpu_adam_scalars_of(&a->adam);
 #pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < a->n; i += CHUNK)
-        adam_chunk[a->isa](&s, a->n - i < CHUNK ? a->n - i : CHUNK, g + i, preserved + i, m_r + i, m + i, v + i);
+    for (int64_t i = 0; i < a->n; i += chunk)
+        xst_cpu_adam_run(&a->adam, &scalars, a->isa, i, a->n - i < chunk ? a->n - i : chunk,
+                         (const float *)a->g->data + i);
     return XST_OK;
 }
 
 xst_status xst_cpu_adam(cpu_compiler *c, const xst_op *op, xst_error *err)
 {
     void *self;
+    if (c->fused[c->op])
+        return XST_OK;
     const xst_status status = xst_cpu_step(c, sizeof(adam), adam_run, NULL, &self, err);
     if (status == XST_OK)
-        *(adam *)self = (adam){.isa = c->session->backend->isa,
+        *(adam *)self = (adam){.adam = xst_cpu_adam_of(c, op),
+                               .isa = c->session->backend->isa,
                                .n = xst_tensor_elements(xst_cpu_info(c, op->in[0])),
-                               .g = xst_cpu_place(c, op->in[0]),
-                               .preserved = xst_cpu_place(c, op->in[1]),
-                               .t = xst_cpu_place(c, op->in[2]),
-                               .rates = xst_cpu_place(c, op->in[3]),
-                               .m_r = xst_cpu_place(c, op->out[0]),
-                               .m = xst_cpu_place(c, op->out[1]),
-                               .v = xst_cpu_place(c, op->out[2])};
+                               .g = xst_cpu_place(c, op->in[0])};
     return status;
 }
 
@@ -76,23 +88,15 @@ XST_CPU_BODY void nesterov(float *w, float *velocity, float dw, float rate, floa
     *w = fmaf(-rate, fmaf(mu, v, g), *w);
 }
 
-typedef struct column_sgd {
-    cpu_columns columns;
-    xst_cpu_isa isa;
-    float momentum, decay;
-    uint32_t actives;
-    const cpu_place *dw, *active, *rates, *value, *velocity;
-} column_sgd;
-
-/* Active columns first .. last-1. */
-XST_CPU_BODY void update_columns_body(const column_sgd *s, int64_t first, int64_t last)
+/* Active columns begin .. end-1. */
+XST_CPU_BODY void update_columns_body(const cpu_column_sgd *s, const cpu_columns *c, int64_t begin, int64_t end,
+                                      int64_t first, const float *dw)
 {
-    const cpu_columns *const c = &s->columns;
     const uint32_t *const active = s->active->data, groups = (uint32_t)c->geometry.groups;
     const float rate = *(const float *)s->rates->data, mu = s->momentum, decay = s->decay;
-    for (int64_t i = first; i < last; i++) {
+    for (int64_t i = begin; i < end; i++) {
         const int32_t length = xst_column_length(&c->geometry, active[i]);
-        const float *const from = (const float *)s->dw->data + c->filter[active[i] / groups];
+        const float *const from = dw + (c->filter[active[i] / groups] - c->filter[first]);
         const int64_t *const at = c->weight + active[i] % groups * c->step;
         float *const w = (float *)s->value->data + i * c->geometry.longest;
         float *const v = (float *)s->velocity->data + i * c->geometry.longest;
@@ -108,41 +112,27 @@ XST_CPU_BODY void update_columns_body(const column_sgd *s, int64_t first, int64_
         }
     }
 }
-XST_CPU_KERNEL(update_columns, (const column_sgd *s, int64_t first, int64_t last), (s, first, last))
+XST_CPU_KERNEL(update_columns,
+               (const cpu_column_sgd *s, const cpu_columns *c, int64_t begin, int64_t end, int64_t first,
+                const float *dw),
+               (s, c, begin, end, first, dw))
 
-static xst_status column_sgd_run(void *self, xst_error *err)
+cpu_column_sgd xst_cpu_column_sgd_of(cpu_compiler *c, const xst_op *op)
 {
-    (void)err;
-    const column_sgd *const s = self;
-    const int64_t chunk = 64, n = s->actives;
-#pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < n; i += chunk)
-        update_columns[s->isa](s, i, i + chunk < n ? i + chunk : n);
-    return XST_OK;
+    return (cpu_column_sgd){.momentum = op->p.sgd.momentum,
+                            .decay = op->p.sgd.decay,
+                            .actives = (uint32_t)xst_cpu_info(c, op->in[1])->dim[0],
+                            .active = xst_cpu_place(c, op->in[1]),
+                            .rates = xst_cpu_place(c, op->in[2]),
+                            .value = xst_cpu_place(c, op->out[0]),
+                            .velocity = xst_cpu_place(c, op->out[1])};
 }
 
-static void column_sgd_release(void *self)
+void xst_cpu_column_sgd_job(const cpu_column_sgd *s, const cpu_columns *c, xst_cpu_isa isa, const cpu_job *job,
+                            const float *dw)
 {
-    xst_cpu_columns_free(&((column_sgd *)self)->columns);
-}
-
-xst_status xst_cpu_column_sgd(cpu_compiler *c, const xst_op *op, xst_error *err)
-{
-    void *self;
-    const xst_status status = xst_cpu_step(c, sizeof(column_sgd), column_sgd_run, column_sgd_release, &self, err);
-    if (status != XST_OK)
-        return status;
-    column_sgd *const s = self;
-    *s = (column_sgd){.isa = c->session->backend->isa,
-                      .momentum = op->p.sgd.momentum,
-                      .decay = op->p.sgd.decay,
-                      .actives = (uint32_t)xst_cpu_info(c, op->in[1])->dim[0],
-                      .dw = xst_cpu_place(c, op->in[0]),
-                      .active = xst_cpu_place(c, op->in[1]),
-                      .rates = xst_cpu_place(c, op->in[2]),
-                      .value = xst_cpu_place(c, op->out[0]),
-                      .velocity = xst_cpu_place(c, op->out[1])};
-    return xst_cpu_columns_create(&s->columns, &op->p.sgd.geometry, &s->dw->layout, err);
+    update_columns[isa](s, c, xst_cpu_active_below(c, s->active->data, s->actives, job->first),
+                        xst_cpu_active_below(c, s->active->data, s->actives, job->last), job->first, dw);
 }
 
 typedef struct sgd {

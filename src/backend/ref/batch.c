@@ -99,10 +99,10 @@ xst_status xst_ref_train_batch(const xst_ref_call *call)
 xst_status xst_ref_eval_batch(const xst_ref_call *call)
 {
     const int64_t cursor = xst_ref_words(call->in[2])[0];
-    const int64_t B = call->out[0]->info.dim[0], last = call->in[0]->info.dim[0] - 1;
+    const int64_t B = call->out[0]->info.dim[0], last = call->in[0]->info.dim[0] - 1, batch = call->op->p.batch.batch;
     const crop whole = {.dy = PAD, .dx = PAD};
     for (int64_t b = 0; b < B; b++) {
-        const int64_t image = cursor * B + b < last ? cursor * B + b : last;
+        const int64_t image = cursor * batch + b < last ? cursor * batch + b : last;
         write_row(call, call->in[3], b, (uint32_t)image, &whole);
     }
     return XST_OK;

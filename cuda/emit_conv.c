@@ -1,0 +1,286 @@
+/* Convolutions by cuDNN's legacy calls, channels last.
+ *
+ * Which algorithm: with `deterministic`, and in programs that compute no gradients (evaluations, whose logits must come
+ * out the same in another process), the first of a fixed list that serves the shape and is deterministic; else the one
+ * that cuDNN measures to be fastest. Choices are kept in the backend, for the next program and the next task. */
+#include "cuda.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <string.h>
+
+enum { RESULTS = 10 };
+static const size_t WORKSPACE_MAX = (size_t)256 << 20;
+
+typedef enum direction { FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS } direction;
+
+/* What a choice depends on, and what it is. */
+typedef struct cuda_conv_choice {
+    int32_t key[10]; /* direction, form, by rule; B, I, H, W, O, kh, kw */
+    int algorithm;
+    cudnnMathType_t math;
+    size_t workspace;
+} cuda_conv_choice;
+
+typedef struct conv_args {
+    direction direction;
+    int algorithm;
+    cudnnTensorDescriptor_t xd, yd;
+    cudnnFilterDescriptor_t wd;
+    cudnnConvolutionDescriptor_t cd;
+    void *x, *w, *y; /* two are read, one is written */
+    void *workspace;
+    size_t workspace_bytes;
+} conv_args;
+
+static const int rules[3][4] = {
+    [FORWARD] = {CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM, CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_GEMM,
+                 CUDNN_CONVOLUTION_FWD_ALGO_GEMM, -1},
+    [BACKWARD_DATA] = {CUDNN_CONVOLUTION_BWD_DATA_ALGO_1, CUDNN_CONVOLUTION_BWD_DATA_ALGO_WINOGRAD_NONFUSED, -1, -1},
+    [BACKWARD_WEIGHTS] = {CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1, CUDNN_CONVOLUTION_BWD_FILTER_ALGO_WINOGRAD_NONFUSED, -1,
+                          -1},
+};
+
+static xst_status run_conv(const xst_session *s, const void *args, xst_error *err)
+{
+    static const float one = 1.0f, zero = 0.0f;
+    const xst_cuda_api *const cuda = &s->backend->cuda;
+    const conv_args *const a = args;
+    cudnnStatus_t e;
+    switch (a->direction) {
+    case FORWARD:
+        e = cuda->cudnnConvolutionForward(s->dnn, &one, a->xd, a->x, a->wd, a->w, a->cd,
+                                          (cudnnConvolutionFwdAlgo_t)a->algorithm, a->workspace, a->workspace_bytes,
+                                          &zero, a->yd, a->y);
+        return xst_cuda_check_dnn(s, e, "convolution", err);
+    case BACKWARD_DATA:
+        e = cuda->cudnnConvolutionBackwardData(s->dnn, &one, a->wd, a->w, a->yd, a->y, a->cd,
+                                               (cudnnConvolutionBwdDataAlgo_t)a->algorithm, a->workspace,
+                                               a->workspace_bytes, &zero, a->xd, a->x);
+        return xst_cuda_check_dnn(s, e, "convolution, backward data", err);
+    default:
+        e = cuda->cudnnConvolutionBackwardFilter(s->dnn, &one, a->xd, a->x, a->yd, a->y, a->cd,
+                                                 (cudnnConvolutionBwdFilterAlgo_t)a->algorithm, a->workspace,
+                                                 a->workspace_bytes, &zero, a->wd, a->w);
+        return xst_cuda_check_dnn(s, e, "convolution, backward weights", err);
+    }
+}
+
+static void release_conv(const xst_session *s, void *args)
+{
+    const xst_cuda_api *const cuda = &s->backend->cuda;
+    const conv_args *const a = args;
+    if (a->xd)
+        (void)cuda->cudnnDestroyTensorDescriptor(a->xd);
+    if (a->yd)
+        (void)cuda->cudnnDestroyTensorDescriptor(a->yd);
+    if (a->wd)
+        (void)cuda->cudnnDestroyFilterDescriptor(a->wd);
+    if (a->cd)
+        (void)cuda->cudnnDestroyConvolutionDescriptor(a->cd);
+}
+
+/* ---- choosing ---------------------------------------------------------------------------------------------------- */
+
+static cudnnStatus_t workspace_of(const xst_session *s, const conv_args *a, int algorithm, size_t *bytes)
+{
+    const xst_cuda_api *const cuda = &s->backend->cuda;
+    switch (a->direction) {
+    case FORWARD:
+        return cuda->cudnnGetConvolutionForwardWorkspaceSize(s->dnn, a->xd, a->wd, a->cd, a->yd,
+                                                             (cudnnConvolutionFwdAlgo_t)algorithm, bytes);
+    case BACKWARD_DATA:
+        return cuda->cudnnGetConvolutionBackwardDataWorkspaceSize(s->dnn, a->wd, a->yd, a->cd, a->xd,
+                                                                  (cudnnConvolutionBwdDataAlgo_t)algorithm, bytes);
+    default:
+        return cuda->cudnnGetConvolutionBackwardFilterWorkspaceSize(s->dnn, a->xd, a->yd, a->cd, a->wd,
+                                                                    (cudnnConvolutionBwdFilterAlgo_t)algorithm, bytes);
+    }
+}
+
+static xst_status choose_by_rule(const xst_session *s, const conv_args *a, cuda_conv_choice *choice, xst_error *err)
+{
+    cudnnStatus_t e = CUDNN_STATUS_NOT_SUPPORTED;
+    for (const int *rule = rules[a->direction]; *rule >= 0 && e == CUDNN_STATUS_NOT_SUPPORTED; rule++) {
+        choice->algorithm = *rule;
+        e = workspace_of(s, a, *rule, &choice->workspace);
+    }
+    return xst_cuda_check_dnn(s, e, "choosing a convolution", err);
+}
+
+/* Takes a result of cuDNN's if it worked within the memory given; it lists the fastest first. fp32 keeps to its own
+ * arithmetic. */
+static bool take(cuda_conv_choice *choice, cudnnStatus_t status, size_t memory, int algorithm, cudnnMathType_t math)
+{
+    if (status != CUDNN_STATUS_SUCCESS || memory > WORKSPACE_MAX)
+        return false;
+    choice->algorithm = algorithm;
+    choice->math = choice->math == CUDNN_FMA_MATH ? CUDNN_FMA_MATH : math;
+    choice->workspace = memory;
+    return true;
+}
+
+static cudnnStatus_t measure(const xst_session *s, const conv_args *a, void *const memory[4], cuda_conv_choice *choice)
+{
+    const xst_cuda_api *const cuda = &s->backend->cuda;
+    void *const x = memory[0], *const w = memory[1], *const y = memory[2], *const work = memory[3];
+    bool found = false;
+    int n = 0;
+    cudnnStatus_t e;
+    if (a->direction == FORWARD) {
+        cudnnConvolutionFwdAlgoPerf_t p[RESULTS];
+        e = cuda->cudnnFindConvolutionForwardAlgorithmEx(s->dnn, a->xd, x, a->wd, w, a->cd, a->yd, y, RESULTS, &n, p,
+                                                         work, WORKSPACE_MAX);
+        for (int i = 0; e == CUDNN_STATUS_SUCCESS && i < n && !found; i++)
+            found = take(choice, p[i].status, p[i].memory, (int)p[i].algo, p[i].mathType);
+    } else if (a->direction == BACKWARD_DATA) {
+        cudnnConvolutionBwdDataAlgoPerf_t p[RESULTS];
+        e = cuda->cudnnFindConvolutionBackwardDataAlgorithmEx(s->dnn, a->wd, w, a->yd, y, a->cd, a->xd, x, RESULTS, &n,
+                                                              p, work, WORKSPACE_MAX);
+        for (int i = 0; e == CUDNN_STATUS_SUCCESS && i < n && !found; i++)
+            found = take(choice, p[i].status, p[i].memory, (int)p[i].algo, p[i].mathType);
+    } else {
+        cudnnConvolutionBwdFilterAlgoPerf_t p[RESULTS];
+        e = cuda->cudnnFindConvolutionBackwardFilterAlgorithmEx(s->dnn, a->xd, x, a->yd, y, a->cd, a->wd, w, RESULTS,
+                                                                &n, p, work, WORKSPACE_MAX);
+        for (int i = 0; e == CUDNN_STATUS_SUCCESS && i < n && !found; i++)
+            found = take(choice, p[i].status, p[i].memory, (int)p[i].algo, p[i].mathType);
+    }
+    return e != CUDNN_STATUS_SUCCESS || found ? e : CUDNN_STATUS_NOT_SUPPORTED;
+}
+
+/* Measures on memory of its own, so that no tensor is touched. */
+static xst_status choose_by_time(xst_session *s, const conv_args *a, const int32_t *key, cuda_conv_choice *choice,
+                                 xst_error *err)
+{
+    const size_t one = key[1] == CUDA_FORM_BF16 ? sizeof(uint16_t) : sizeof(float), places = (size_t)(key[5] * key[6]);
+    const size_t size[4] = {one * (size_t)key[3] * (size_t)key[4] * places,
+                            one * (size_t)key[7] * (size_t)key[4] * (size_t)(key[8] * key[9]),
+                            one * (size_t)key[3] * (size_t)key[7] * places, WORKSPACE_MAX};
+    void *memory[4] = {0};
+    xst_status status = XST_OK;
+    for (int i = 0; i < 4 && status == XST_OK; i++)
+        status = xst_cuda_memory(s, size[i], i < 3, "choosing a convolution", &memory[i], err);
+    if (status == XST_OK)
+        status = xst_cuda_check_dnn(s, measure(s, a, memory, choice), "choosing a convolution", err);
+    if (status == XST_OK)
+        status = xst_cuda_synchronise(s, err);
+    for (int i = 0; i < 4; i++) {
+        const xst_status returned = xst_cuda_memory_return(s, memory[i], status == XST_OK ? err : NULL);
+        status = status == XST_OK ? returned : status;
+    }
+    return status;
+}
+
+static xst_status choose(xst_session *s, const conv_args *a, const int32_t *key, cuda_conv_choice *choice,
+                         xst_error *err)
+{
+    xst_backend *const b = s->backend;
+    xst_status status = XST_OK;
+    bool known = false;
+    (void)pthread_mutex_lock(&b->lock);
+    for (size_t i = 0; i < b->choices && !known; i++)
+        if (memcmp(b->choice[i].key, key, sizeof b->choice[i].key) == 0) {
+            *choice = b->choice[i];
+            known = true;
+        }
+    if (!known) {
+        void *list = b->choice;
+        memcpy(choice->key, key, sizeof choice->key);
+        status = key[2] ? choose_by_rule(s, a, choice, err) : choose_by_time(s, a, key, choice, err);
+        if (status == XST_OK)
+            status = xst_grow(&list, &b->choice_capacity, b->choices + 1, sizeof *b->choice, "choices", err);
+        b->choice = list;
+        if (status == XST_OK)
+            b->choice[b->choices++] = *choice;
+    }
+    (void)pthread_mutex_unlock(&b->lock);
+    return status;
+}
+
+/* ---- emitting ---------------------------------------------------------------------------------------------------- */
+
+static cudnnStatus_t describe(const xst_session *s, conv_args *a, const int32_t *key, cudnnMathType_t math)
+{
+    const xst_cuda_api *const cuda = &s->backend->cuda;
+    const cudnnDataType_t type = key[1] == CUDA_FORM_BF16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
+    cudnnStatus_t e = cuda->cudnnCreateTensorDescriptor(&a->xd);
+    if (e == CUDNN_STATUS_SUCCESS)
+        e = cuda->cudnnCreateTensorDescriptor(&a->yd);
+    if (e == CUDNN_STATUS_SUCCESS)
+        e = cuda->cudnnCreateFilterDescriptor(&a->wd);
+    if (e == CUDNN_STATUS_SUCCESS)
+        e = cuda->cudnnCreateConvolutionDescriptor(&a->cd);
+    if (e == CUDNN_STATUS_SUCCESS)
+        e = cuda->cudnnSetTensor4dDescriptor(a->xd, CUDNN_TENSOR_NHWC, type, key[3], key[4], key[5], key[6]);
+    if (e == CUDNN_STATUS_SUCCESS)
+        e = cuda->cudnnSetTensor4dDescriptor(a->yd, CUDNN_TENSOR_NHWC, type, key[3], key[7], key[5], key[6]);
+    if (e == CUDNN_STATUS_SUCCESS)
+        e = cuda->cudnnSetFilter4dDescriptor(a->wd, type, CUDNN_TENSOR_NHWC, key[7], key[4], key[8], key[9]);
+    if (e == CUDNN_STATUS_SUCCESS)
+        e = cuda->cudnnSetConvolution2dDescriptor(a->cd, key[8] / 2, key[9] / 2, 1, 1, 1, 1, CUDNN_CROSS_CORRELATION,
+                                                  CUDNN_DATA_FLOAT);
+    return e == CUDNN_STATUS_SUCCESS ? cuda->cudnnSetConvolutionMathType(a->cd, math) : e;
+}
+
+static cudnnMathType_t math_of(xst_precision precision)
+{
+    return precision == XST_BF16   ? CUDNN_TENSOR_OP_MATH
+           : precision == XST_TF32 ? CUDNN_DEFAULT_MATH /* f32 data on tensor cores */
+                                   : CUDNN_FMA_MATH;
+}
+
+static void point_operands(cuda_compiler *c, const xst_op *op, conv_args *a, cuda_form form)
+{
+    switch (a->direction) {
+    case FORWARD:
+        xst_cuda_in(c, &a->x, op->in[0], form);
+        xst_cuda_in(c, &a->w, op->in[1], form);
+        xst_cuda_out(c, &a->y, op->out[0], form);
+        break;
+    case BACKWARD_DATA:
+        xst_cuda_in(c, &a->y, op->in[0], form);
+        xst_cuda_in(c, &a->w, op->in[1], form);
+        xst_cuda_out(c, &a->x, op->out[0], form);
+        break;
+    case BACKWARD_WEIGHTS:
+        xst_cuda_in(c, &a->x, op->in[0], form);
+        xst_cuda_in(c, &a->y, op->in[1], form);
+        xst_cuda_out(c, &a->w, op->out[0], form);
+        break;
+    }
+}
+
+void xst_cuda_emit_conv(cuda_compiler *c, const cuda_group *group)
+{
+    const xst_op *const op = xst_cuda_op(c, group, 0);
+    const direction d = op->kind == XST_OP_CONV_FORWARD         ? FORWARD
+                        : op->kind == XST_OP_CONV_BACKWARD_DATA ? BACKWARD_DATA
+                                                                : BACKWARD_WEIGHTS;
+    const int64_t *const x = xst_cuda_info(c, d == BACKWARD_DATA ? op->out[0] : op->in[0])->dim;
+    const int64_t *const w = xst_cuda_info(c, d == BACKWARD_WEIGHTS ? op->out[0] : op->in[1])->dim;
+    const xst_backend *const backend = c->session->backend;
+    const cuda_form form = backend->compute;
+    const int32_t key[10] = {(int32_t)d,    (int32_t)form, backend->options.deterministic || !c->learns,
+                             (int32_t)x[0], (int32_t)x[1], (int32_t)x[2],
+                             (int32_t)x[3], (int32_t)w[0], (int32_t)w[2],
+                             (int32_t)w[3]};
+    conv_args *const a = xst_cuda_step(c, run_conv, sizeof *a);
+    if (!a)
+        return;
+    c->main[c->mains - 1].release = release_conv;
+    a->direction = d;
+    cuda_conv_choice choice = {.math = math_of(backend->options.precision)};
+    c->status =
+        xst_cuda_check_dnn(c->session, describe(c->session, a, key, choice.math), "describing a convolution", c->err);
+    if (c->status == XST_OK)
+        c->status = choose(c->session, a, key, &choice, c->err);
+    if (c->status == XST_OK)
+        c->status = xst_cuda_check_dnn(c->session, backend->cuda.cudnnSetConvolutionMathType(a->cd, choice.math),
+                                       "describing a convolution", c->err);
+    a->algorithm = choice.algorithm;
+    a->workspace_bytes = choice.workspace;
+    point_operands(c, op, a, form);
+    xst_cuda_scratch(c, &a->workspace, choice.workspace);
+}

@@ -1,0 +1,121 @@
+/* Fully connected layers: the library's product for large, even shapes, our own kernel for the rest (heads, odd
+ * widths); bias and ReLU after it, the bias' gradient beside it. */
+#include "gemm.h"
+
+static xst_status run_own(const xst_session *s, const void *args, xst_error *err)
+{
+    return xst_cuda_check(s, xst_cuda_gemm(&s->queue, args), "matrix product", err);
+}
+
+static xst_status run_bias(const xst_session *s, const void *args, xst_error *err)
+{
+    return xst_cuda_check(s, xst_cuda_bias(&s->queue, args), "bias", err);
+}
+
+static xst_status run_bias_gradient(const xst_session *s, const void *args, xst_error *err)
+{
+    return xst_cuda_check(s, xst_cuda_bias_gradient(&s->queue, args), "gradient of the bias", err);
+}
+
+static xst_cuda_gemm_args *own_step(cuda_compiler *c, const cuda_gemm_shape *s)
+{
+    xst_cuda_gemm_args *const a = xst_cuda_step(c, run_own, sizeof *a);
+    if (a)
+        *a = (xst_cuda_gemm_args){.type = xst_cuda_type_of(s->form),
+                                  .c_type = xst_cuda_type_of(s->c_form),
+                                  .a_transposed = s->a_transposed,
+                                  .b_transposed = s->b_transposed,
+                                  .m = (uint32_t)s->m,
+                                  .n = (uint32_t)s->n,
+                                  .k = (uint32_t)s->k};
+    return a;
+}
+
+/* The product alone, by whichever fits. */
+static void product(cuda_compiler *c, const cuda_gemm_shape *s, xst_tensor a, xst_tensor b, xst_tensor out)
+{
+    cuda_gemm_operands to = {0};
+    if (xst_cuda_gemm_fits(s)) {
+        to = xst_cuda_gemm_step(c, s);
+    } else {
+        xst_cuda_gemm_args *const own = own_step(c, s);
+        if (own)
+            to = (cuda_gemm_operands){&own->a, &own->b, &own->c};
+    }
+    if (!to.a)
+        return;
+    xst_cuda_in(c, to.a, a, s->form);
+    xst_cuda_in(c, to.b, b, s->form);
+    xst_cuda_out(c, to.c, out, s->c_form);
+}
+
+/* y = x w^T by the library into y's own memory, then bias and ReLU in place. */
+static void library_forward(cuda_compiler *c, const xst_op *op, const cuda_gemm_shape *s)
+{
+    product(c, s, op->in[0], op->in[1], op->out[0]);
+    xst_cuda_bias_args *const b = xst_cuda_step(c, run_bias, sizeof *b);
+    if (!b)
+        return;
+    b->from_type = b->type = xst_cuda_type_of(s->c_form);
+    b->relu = op->p.linear.relu;
+    b->rows = (uint32_t)s->m;
+    b->n = (uint32_t)s->n;
+    xst_cuda_in(c, &b->from, op->out[0], s->c_form);
+    xst_cuda_in(c, &b->y, op->out[0], s->c_form);
+    xst_cuda_in(c, &b->bias, op->in[2], CUDA_FORM_F32);
+}
+
+void xst_cuda_emit_linear_forward(cuda_compiler *c, const cuda_group *group)
+{
+    const xst_op *const op = xst_cuda_op(c, group, 0);
+    const int64_t *const x = xst_cuda_info(c, op->in[0])->dim, *const y = xst_cuda_info(c, op->out[0])->dim;
+    const cuda_gemm_shape s = {.b_transposed = true,
+                               .m = x[0],
+                               .n = y[1],
+                               .k = x[1],
+                               .form = c->session->backend->compute,
+                               .c_form = xst_cuda_own(c, op->out[0])};
+    if (xst_cuda_gemm_fits(&s)) {
+        library_forward(c, op, &s);
+        return;
+    }
+    xst_cuda_gemm_args *const a = own_step(c, &s);
+    if (!a)
+        return;
+    a->relu = op->p.linear.relu;
+    xst_cuda_in(c, &a->a, op->in[0], s.form);
+    xst_cuda_in(c, &a->b, op->in[1], s.form);
+    xst_cuda_in(c, &a->bias, op->in[2], CUDA_FORM_F32);
+    xst_cuda_out(c, &a->c, op->out[0], s.c_form);
+}
+
+void xst_cuda_emit_linear_data(cuda_compiler *c, const cuda_group *group)
+{
+    const xst_op *const op = xst_cuda_op(c, group, 0);
+    const int64_t *const dy = xst_cuda_info(c, op->in[0])->dim, *const dx = xst_cuda_info(c, op->out[0])->dim;
+    const cuda_gemm_shape s = {.m = dy[0],
+                               .n = dx[1],
+                               .k = dy[1],
+                               .form = c->session->backend->compute,
+                               .c_form = xst_cuda_own(c, op->out[0])};
+    product(c, &s, op->in[0], op->in[1], op->out[0]);
+}
+
+void xst_cuda_emit_linear_weights(cuda_compiler *c, const cuda_group *group)
+{
+    const xst_op *const op = xst_cuda_op(c, group, 0);
+    const int64_t *const x = xst_cuda_info(c, op->in[0])->dim, *const dy = xst_cuda_info(c, op->in[1])->dim;
+    const cuda_form compute = c->session->backend->compute;
+    const cuda_gemm_shape s = {
+        .a_transposed = true, .m = dy[1], .n = x[1], .k = x[0], .form = compute, .c_form = xst_cuda_own(c, op->out[0])};
+    product(c, &s, op->in[1], op->in[0], op->out[0]);
+    xst_cuda_bias_gradient_args *const b = xst_cuda_step(c, run_bias_gradient, sizeof *b);
+    if (!b)
+        return;
+    const cuda_form form = xst_cuda_own(c, op->in[1]);
+    b->type = xst_cuda_type_of(form);
+    b->rows = (uint32_t)dy[0];
+    b->n = (uint32_t)dy[1];
+    xst_cuda_in(c, &b->dy, op->in[1], form);
+    xst_cuda_out(c, &b->dbias, op->out[1], CUDA_FORM_F32);
+}

@@ -1,0 +1,137 @@
+#include "crossbar/programming.h"
+
+#include "base/memory.h"
+
+#include <math.h>
+#include <string.h>
+
+/* A cell from conductance a to b, S. */
+static void write_cell(const xst_device *d, double a, double b, xst_write *to)
+{
+    if (a == b)
+        return;
+    const xst_device_cell *const c = &d->cell;
+    const double step = (c->on_conductance - c->off_conductance) / c->pulses;
+    const double pulses = ceil(fabs(b - a) / step - 1e-9); /* rounding of a whole number of steps is no further pulse */
+    const double volts = b > a ? c->set_voltage : c->reset_voltage, time = b > a ? c->set_pulse : c->reset_pulse;
+    to->pulses += pulses;
+    to->energy += volts * volts * time * pulses / ((1 / a + 1 / b) / 2);
+    if (b > a) {
+        to->set++;
+        to->longest_set = fmax(to->longest_set, pulses * time);
+    } else {
+        to->reset++;
+        to->longest_reset = fmax(to->longest_reset, pulses * time);
+    }
+}
+
+static double conductance(const xst_device *d, double share)
+{
+    return d->cell.off_conductance + share * (d->cell.on_conductance - d->cell.off_conductance);
+}
+
+xst_status xst_writes_make(const xst_device *device, const xst_codes *codes, xst_writes *out, xst_error *err)
+{
+    void *memory = NULL;
+    const int n = codes->count + 1;
+    const xst_status status = xst_alloc(&memory, (size_t)n * (size_t)n, sizeof(xst_write), "cell writes", err);
+    if (status != XST_OK)
+        return status;
+    *out = (xst_writes){n, memory};
+    for (int from = 0; from < n; from++)
+        for (int to = 0; to < codes->count; to++)
+            for (int c = 0; c < codes->cells; c++) /* an erased cell stands at share 0 */
+                write_cell(device, conductance(device, from < codes->count ? codes->share[from][c] : 0),
+                           conductance(device, codes->share[to][c]), &out->pair[from * n + to]);
+    return XST_OK;
+}
+
+void xst_writes_free(xst_writes *writes)
+{
+    xst_free(writes->pair);
+    *writes = (xst_writes){0};
+}
+
+/* Longest set and reset of each row of each array of a layer. */
+typedef struct rows {
+    float *set, *reset; /* [block column][row] */
+    int32_t count;      /* rows of all block rows */
+} rows;
+
+static void add_write(const xst_write *w, float *set, float *reset, uint8_t *times, xst_programming *out)
+{
+    out->cells_set += w->set;
+    out->cells_reset += w->reset;
+    out->pulses += w->pulses;
+    out->energy += w->energy;
+    *set = fmaxf(*set, (float)w->longest_set);
+    *reset = fmaxf(*reset, (float)w->longest_reset);
+    *times = (uint8_t)(*times + (*times < UINT8_MAX));
+}
+
+/* Weights of a logical column, from `from` (NULL: erased) to `to`. They stand in one stretch of rows. */
+static void write_column(const xst_layout *layout, const xst_writes *writes, const uint8_t *from, const uint8_t *to,
+                         uint32_t column, uint8_t *times, rows *r, xst_programming *out)
+{
+    const xst_geometry *const g = &layout->geometry;
+    const int64_t start = xst_column_start(g, column);
+    const int32_t length = xst_column_length(g, column), filter = (int32_t)column / g->groups;
+    if (from && memcmp(from + start, to + start, (size_t)length) == 0)
+        return;
+    const size_t first =
+        (size_t)(filter / layout->filters) * (size_t)r->count + (size_t)xst_layout_row(layout, (int)column % g->groups);
+    for (int32_t i = 0; i < length; i++) {
+        const int a = from ? from[start + i] : writes->count - 1, b = to[start + i];
+        if (a != b)
+            add_write(&writes->pair[a * writes->count + b], &r->set[first + (size_t)i], &r->reset[first + (size_t)i],
+                      &times[start + i], out);
+    }
+}
+
+/* The array that takes longest: its rows one after the other. */
+static double slowest(const xst_layout *layout, const rows *r)
+{
+    double most = 0;
+    for (int32_t k = 0; k < layout->block_columns; k++)
+        for (int32_t j = 0; j < layout->block_rows; j++) {
+            double time = 0;
+            for (int32_t i = j * layout->array_rows; i < (j + 1) * layout->array_rows; i++)
+                time += (double)r->set[(size_t)k * (size_t)r->count + (size_t)i] +
+                        (double)r->reset[(size_t)k * (size_t)r->count + (size_t)i];
+            most = fmax(most, time);
+        }
+    return most;
+}
+
+static void program_layer(const xst_run_net *net, const xst_layout *layout, const xst_writes *writes, bool once,
+                          xst_run_layer *layer, rows *r, xst_programming *out)
+{
+    for (uint32_t c = 0; c < layout->geometry.columns; c++) {
+        if (!once)
+            write_column(layout, writes, layer->before, layer->effective, c, layer->writes, r, out);
+        else if (layer->owner[c] == net->task)
+            write_column(layout, writes, NULL, layer->code, c, layer->writes, r, out);
+    }
+}
+
+xst_status xst_program(const xst_run_plan *plan, xst_run_net *net, const xst_writes *writes, xst_programming *out,
+                       xst_error *err)
+{
+    const bool once = plan->mapping == XST_MAPPING_COLUMN && net->written_once;
+    *out = (xst_programming){0};
+    for (int l = 0; l < net->layer_count; l++) {
+        const xst_layout *const layout = plan->mapping == XST_MAPPING_DENSE ? &plan->dense[l] : &plan->column[l];
+        rows r = {.count = layout->block_rows * layout->array_rows};
+        const size_t entries = (size_t)r.count * (size_t)layout->block_columns;
+        void *memory = NULL;
+        const xst_status status = xst_alloc(&memory, 2 * entries, sizeof(float), "row times", err);
+        if (status != XST_OK)
+            return status;
+        r.set = memory;
+        r.reset = r.set + entries;
+        program_layer(net, layout, writes, once, &net->layers[l], &r, out);
+        out->seconds = fmax(out->seconds, slowest(layout, &r));
+        xst_free(memory);
+    }
+    return XST_OK;
+}

@@ -1,0 +1,264 @@
+/* xst_energy_of_run: one pass over the tasks of a run folder. */
+#include "crossbar/inference.h"
+#include "crossbar/output.h"
+#include "crossbar/programming.h"
+#include "crossbar/report.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "config/config.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What lasts over the tasks. */
+typedef struct walk {
+    const xst_device *device;
+    const xst_energy_run_options *options;
+    xst_run *run;
+    xst_manifest manifest;
+    int group, group_fc; /* of the run's configuration */
+    xst_quant quant;
+    xst_activity activity;
+    xst_run_net net;
+    xst_run_plan plan;
+    xst_writes writes;
+    xst_powers *powers; /* [layers] */
+    xst_energy_run *out;
+} walk;
+
+static void close_walk(walk *w)
+{
+    for (int l = 0; w->powers && l < w->net.layer_count; l++)
+        xst_powers_free(&w->powers[l]);
+    xst_free(w->powers);
+    xst_writes_free(&w->writes);
+    xst_run_plan_free(&w->plan);
+    xst_run_net_free(&w->net);
+    xst_activity_free(&w->activity);
+    xst_manifest_free(&w->manifest);
+    xst_run_close(w->run);
+}
+
+static xst_status read_config(walk *w, xst_error *err)
+{
+    char path[XST_PATH_MAX];
+    xst_config *config = NULL;
+    xst_status status = xst_config_create(&config, err);
+    if (status == XST_OK)
+        status = xst_run_config_path(w->run, path, err);
+    if (status == XST_OK)
+        status = xst_config_load(config, path, err);
+    if (status == XST_OK) {
+        w->group = config->group;
+        w->group_fc = config->group_fc;
+    }
+    xst_config_destroy(config);
+    return status;
+}
+
+static xst_status open_walk(walk *w, const char *path, xst_error *err)
+{
+    xst_status status = xst_run_open(path, XST_RUN_READ, &w->run, err);
+    if (status == XST_OK)
+        status = xst_run_read_manifest(w->run, &w->manifest, err);
+    if (status == XST_OK && xst_manifest_done(&w->manifest) == 0)
+        status = xst_fail(err, XST_ERROR_RUN, "%s: no task is finished yet", path);
+    if (status == XST_OK)
+        status = read_config(w, err);
+    if (status != XST_OK)
+        return status;
+    xst_energy_run *const out = w->out;
+    const int tasks = xst_manifest_done(&w->manifest);
+    void *memory = NULL;
+    status = xst_alloc(&memory, (size_t)tasks, sizeof(xst_energy_task), "task energies", err);
+    if (status != XST_OK)
+        return status;
+    out->tasks = memory;
+    out->task_count = tasks;
+    snprintf(out->run, sizeof out->run, "%s", path);
+    snprintf(out->method, sizeof out->method, "%s", w->manifest.method);
+    snprintf(out->quant, sizeof out->quant, "%s%d", w->quant.kind == XST_QUANT_APOT ? "apot" : "uniform",
+             w->quant.bits);
+    return XST_OK;
+}
+
+/* Net, chip and tables, once the first task is read. */
+static xst_status start(walk *w, const xst_task_record *first, xst_error *err)
+{
+    const xst_energy_run_options *const o = w->options;
+    if (first->layer_count == 0)
+        return xst_fail(err, XST_ERROR_RUN, "%s: the run has no masked layers", w->out->run);
+    xst_status status =
+        xst_run_net_make(w->device, &w->quant, w->manifest.method, first, w->group, w->group_fc, &w->net, err);
+    if (status == XST_OK && w->net.codes.cells > w->device->array.columns)
+        status = xst_fail(err, XST_ERROR_CONFIG, "a weight of %d bits takes %d cells: more than a row of an array has",
+                          w->quant.bits, w->net.codes.cells);
+    if (status == XST_OK)
+        status = xst_activity_read(w->run, first, w->out->task_count, &w->activity, err);
+    if (status == XST_OK)
+        status = xst_run_plan_make(w->device, w->run, &w->net, first, &w->activity, o->mapping, o->input_bits, &w->plan,
+                                   err);
+    if (status == XST_OK)
+        status = xst_writes_make(w->device, &w->net.codes, &w->writes, err);
+    void *powers = NULL;
+    if (status == XST_OK)
+        status = xst_alloc(&powers, (size_t)w->net.layer_count, sizeof(xst_powers), "column conductances", err);
+    w->powers = powers;
+    for (int l = 0; l < w->net.layer_count && status == XST_OK; l++)
+        status = xst_powers_make(&w->plan.column[l], &w->powers[l], err);
+    w->out->column_wise = w->net.column_wise;
+    return status;
+}
+
+/* A layer under the chosen mapping, and beside it with all columns on and dense. */
+static xst_status layer_energy(walk *w, int l, xst_energy_task *task, double *leakage, xst_error *err)
+{
+    const xst_activity_entry *activity = NULL;
+    xst_status status =
+        xst_activity_find(&w->activity, w->run, task->task, l, xst_run_plan_bits(&w->plan, l), &activity, err);
+    if (status != XST_OK)
+        return status;
+    xst_powers_update(&w->plan, &w->net, l, &w->powers[l]);
+    xst_energy_figures dense = {0}, all_on = {0};
+    const bool chosen_dense = w->options->mapping == XST_MAPPING_DENSE;
+    xst_energy_figures *const out = &task->inference.layers[l];
+    const bool stale = w->options->neurosim_compat != 0;
+    status = xst_layer_dense_energy(&w->plan, &w->net, l, activity, stale, chosen_dense ? out : &dense, err);
+    if (status != XST_OK)
+        return status;
+    if (chosen_dense)
+        dense = *out;
+    else
+        status = xst_layer_column_energy(&w->plan, &w->net, l, &w->powers[l], activity, false, out, err);
+    if (status == XST_OK)
+        status = xst_layer_column_energy(&w->plan, &w->net, l, &w->powers[l], activity, true, &all_on, err);
+    if (status != XST_OK)
+        return status;
+    const xst_chip *const built = &w->plan.built;
+    const xst_place *const place = &built->plan.places[l];
+    out->arrays_on_chip = place->tile_rows * place->tile_columns * built->plan.pes * built->plan.pes *
+                          built->plan.array_rows * built->plan.array_columns;
+    const xst_trees trees = xst_all_trees(built);
+    leakage[l] = xst_tile_leakage(built, &trees);
+    task->dense_energy += xst_figures_energy(&dense) - dense.stale_energy;
+    task->dense_conversions += dense.adc_conversions;
+    task->all_on_energy += xst_figures_energy(&all_on);
+    task->all_on_conversions += all_on.adc_conversions;
+    return XST_OK;
+}
+
+static xst_status task_energy(walk *w, const xst_task_record *record, xst_energy_task *task, xst_error *err)
+{
+    task->task = record->position;
+    snprintf(task->name, sizeof task->name, "%s", record->name);
+    xst_status status = xst_run_net_step(&w->net, record, err);
+    if (status == XST_OK)
+        status = xst_report_start(&w->plan.built, w->plan.shapes, w->plan.layers, &task->inference, err);
+    void *leakage = NULL;
+    if (status == XST_OK)
+        status = xst_alloc(&leakage, (size_t)w->plan.layers, sizeof(double), "leakage", err);
+    for (int l = 0; l < w->plan.layers && status == XST_OK; l++)
+        status = layer_energy(w, l, task, leakage, err);
+    if (status == XST_OK) {
+        task->inference.clock = w->plan.chip.array.clock;
+        xst_report_leakage(&w->plan.built, leakage, &task->inference);
+        xst_report_total(&w->plan.built, &task->inference);
+        xst_run_net_count(&w->net, &task->columns_on, &task->columns);
+        status = xst_program(&w->plan, &w->net, &w->writes, &task->programming, err);
+    }
+    xst_free(leakage);
+    return status;
+}
+
+/* Owners after the last task, and the cell written most often. */
+static xst_status finish(walk *w, xst_error *err)
+{
+    xst_energy_run *const out = w->out;
+    void *memory = NULL;
+    xst_status status = xst_alloc(&memory, (size_t)w->net.layer_count, sizeof(xst_energy_owners), "owners", err);
+    if (status != XST_OK)
+        return status;
+    out->layers = memory;
+    for (int l = 0; l < w->net.layer_count; l++) {
+        const xst_run_layer *const from = &w->net.layers[l];
+        xst_energy_owners *const to = &out->layers[out->layer_count++];
+        memcpy(to->name, from->name, sizeof to->name);
+        to->filters = from->mapping.out;
+        to->groups = from->mapping.groups;
+        for (int64_t i = 0, n = xst_geometry_weights(&from->stored); i < n; i++)
+            out->most_writes = fmax(out->most_writes, from->writes[i]);
+        if (from->stored.group == 0)
+            continue;
+        void *owner = NULL;
+        if ((status = xst_alloc(&owner, from->stored.columns, sizeof(uint16_t), "owners", err)) != XST_OK)
+            return status;
+        memcpy(owner, from->owner, from->stored.columns * sizeof(uint16_t));
+        to->owner = owner;
+    }
+    out->endurance_used = out->most_writes / w->device->cell.endurance;
+    xst_text text = {0};
+    xst_explain_chip(&w->plan.built, &text);
+    status = xst_text_check(&text, err);
+    if (status == XST_OK && !(out->circuits = strdup(xst_text_string(&text))))
+        status = xst_fail(err, XST_ERROR_MEMORY, "no memory for the explanation");
+    xst_text_free(&text);
+    return status;
+}
+
+static xst_status walk_tasks(walk *w, xst_error *err)
+{
+    for (int t = 0; t < w->out->task_count; t++) {
+        xst_task_record record = {0};
+        xst_status status = xst_run_read_task(w->run, t + 1, w->manifest.tasks[t].xxh3, &record, err);
+        if (status == XST_OK && t == 0)
+            status = start(w, &record, err);
+        if (status == XST_OK)
+            status = task_energy(w, &record, &w->out->tasks[t], err);
+        xst_task_record_free(&record);
+        if (status != XST_OK)
+            return xst_fail_context(err, status, "%s", w->out->run);
+    }
+    return finish(w, err);
+}
+
+static xst_status check_options(const xst_energy_run_options *o, xst_quant *quant, xst_error *err)
+{
+    if (o->input_bits != 4 && o->input_bits != 8)
+        return xst_fail(err, XST_ERROR_USAGE, "input bits of a run must be 4 or 8 (activity.csv has those)");
+    if (o->neurosim_compat && o->mapping != XST_MAPPING_DENSE)
+        return xst_fail(err, XST_ERROR_USAGE, "neurosim_compat goes with mapping dense: NeuroSim knows no other");
+    return xst_quant_parse(o->quant ? o->quant : "apot4", quant, err);
+}
+
+xst_status xst_energy_of_run(const xst_device *device, const char *path, const xst_energy_run_options *options,
+                             xst_energy_run *out, xst_error *err)
+{
+    *out = (xst_energy_run){.mapping = options->mapping, .input_bits = options->input_bits};
+    walk w = {.device = device, .options = options, .out = out};
+    xst_status status = check_options(options, &w.quant, err);
+    if (status != XST_OK)
+        return status;
+    status = open_walk(&w, path, err);
+    if (status == XST_OK)
+        status = walk_tasks(&w, err);
+    close_walk(&w);
+    if (status != XST_OK)
+        xst_energy_run_free(out);
+    return status;
+}
+
+void xst_energy_run_free(xst_energy_run *run)
+{
+    for (int t = 0; t < run->task_count && run->tasks; t++)
+        xst_energy_report_free(&run->tasks[t].inference);
+    for (int l = 0; l < run->layer_count; l++)
+        xst_free(run->layers[l].owner);
+    free(run->circuits);
+    xst_free(run->tasks);
+    xst_free(run->layers);
+    *run = (xst_energy_run){0};
+}
