@@ -105,7 +105,7 @@ part_of train 50
 "$xst" info --json >"$out/info.json" 2>/dev/null || echo null >"$out/info.json"
 {
     printf '{"info": %s, "parts": [' "$(cat "$out/info.json")"
-    awk '{printf "%s{\"part\": \"%s\", \"status\": \"%s\", \"exit\": %d, \"seconds\": %s}", NR > 1 ? ", " : "", $1, $2, $3, $4}' \
+    awk '{printf "%s{\"part\": \"%s\", \"status\": \"%s\", \"exit\": %d, \"seconds\": %s}", (NR > 1 ? ", " : ""), $1, $2, $3, $4}' \
         "$out/parts"
     printf ']'
     for file in bench peer_eager peer_compiled eval; do

@@ -38,7 +38,7 @@ xst_status xst_grow(void **array, size_t *capacity, size_t need, size_t size, co
     const xst_status status = xst_alloc(&fresh, wanted, size, what, err);
     if (status != XST_OK)
         return status;
-    if (*array)
+    if (*array && fresh)
         memcpy(fresh, *array, *capacity * size);
     xst_free(*array);
     *array = fresh;

@@ -67,7 +67,7 @@ static void measure(const xst_array_model *a, const xst_code_conductances *g, co
     xst_sum_codes(g, code, rows, sum, squares);
     *power = 0;
     *scaled = 0;
-    for (int c = 0; c < codes->cells; c++) {
+    for (int c = 0; c < codes->cells && c < XST_CELLS_MAX; c++) {
         double p = 0, s = 0;
         xst_column_power(a, sum[c], squares[c], &p, &s);
         *power += (float)p;

@@ -192,7 +192,7 @@ static void count_image(const xst_layer *l, const uint8_t *pixels, const float *
     for (int c = 0, i = 0; c < l->in; c++)
         for (int y = 0; y < l->side; y++)
             for (int x = 0; x < l->side; x++, i++) {
-                const unsigned code = pixels ? pixels[i] : code_of(values[i], beta, top);
+                const unsigned code = pixels ? pixels[i] : values ? code_of(values[i], beta, top) : 0;
                 const unsigned weight = (unsigned)uses(l, y, x);
                 for (int z = 0; code != 0 && z < bits; z++)
                     ones[z] += (code >> (bits - 1 - z) & 1u) * weight;

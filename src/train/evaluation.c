@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "train/activity.h"
 #include "train/trainer.h"
 
 #include <math.h>
@@ -89,6 +90,45 @@ static xst_status measure(xst_trainer *t, const xst_run *run, int done, xst_eval
     return status;
 }
 
+/* activity.csv: what the crossbar model needs to know of the inputs. A folder that cannot be written is left without.
+ */
+static xst_status measure_task_activity(xst_trainer *t, const xst_run *run, int position, xst_activity_meter *meter,
+                                        xst_text *csv, xst_error *err)
+{
+    xst_task_record record = {0};
+    xst_task_data data = {0};
+    xst_status status = xst_run_read_task(run, position, t->manifest.tasks[position - 1].xxh3, &record, err);
+    if (status == XST_OK)
+        status = xst_activity_meter_own(meter, &record, err);
+    if (status == XST_OK)
+        status = xst_dataset_load(t->dataset, t->config->tasks.at[position - 1], t->config->valid_share, &data, err);
+    if (status == XST_OK)
+        status = xst_activity_meter_measure(meter, &record, &data, csv, err);
+    xst_task_data_free(&data);
+    xst_task_record_free(&record);
+    return status;
+}
+
+static xst_status measure_activity(xst_trainer *t, const xst_run *run, int done, xst_error *err)
+{
+    xst_activity_meter *meter = NULL;
+    xst_text csv = {0};
+    char path[XST_PATH_MAX];
+    xst_status status = xst_activity_meter_create(t->api, t->backend, &t->net, &meter, err);
+    xst_activity_header(&csv);
+    for (int i = 1; i <= done && status == XST_OK; i++)
+        status = measure_task_activity(t, run, i, meter, &csv, err);
+    if (status == XST_OK)
+        status = xst_text_check(&csv, err);
+    if (status == XST_OK)
+        status = xst_path(path, err, "%s/activity.csv", xst_run_path(run));
+    if (status == XST_OK)
+        (void)xst_file_write(path, csv.bytes, csv.size, NULL);
+    xst_text_free(&csv);
+    xst_activity_meter_destroy(meter);
+    return status;
+}
+
 xst_status xst_evaluate(const char *path, const xst_eval_options *options, xst_evaluation *out, xst_error *err)
 {
     static const xst_eval_options as_trained = {0};
@@ -117,6 +157,8 @@ xst_status xst_evaluate(const char *path, const xst_eval_options *options, xst_e
         status = load_tests(&trainer, done, err);
     if (status == XST_OK)
         status = measure(&trainer, run, done, out, err);
+    if (status == XST_OK)
+        status = measure_activity(&trainer, run, done, err);
     xst_trainer_close(&trainer);
     xst_run_close(run);
     xst_config_destroy(config);

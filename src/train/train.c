@@ -162,7 +162,7 @@ static xst_status rebuild(xst_trainer *trainer, int done, xst_error *err)
         status = xst_run_read_accuracy(trainer->run, &matrix, &rows, &n, err);
     if (status == XST_OK && done > 0 && (rows < done || n != trainer->tasks))
         status = xst_fail(err, XST_ERROR_RUN, "accuracy.csv has %d rows for %d finished tasks", rows, done);
-    for (int i = 0; i < done * trainer->tasks && status == XST_OK; i++)
+    for (int i = 0; i < done * trainer->tasks && status == XST_OK && matrix; i++)
         trainer->accuracy[i] = matrix[i];
     xst_free(matrix);
     return status;

@@ -50,7 +50,7 @@ XST_CPU_BODY void backward_plane(const float *x, const float *dy, int64_t height
                 dx[at + l] = first ? dy[l] : 0.0f;
                 dx[at + block + l] = second ? dy[l] : 0.0f;
                 dx[below + l] = third ? dy[l] : 0.0f;
-                dx[below + block + l] = !first & !second & !third ? dy[l] : 0.0f;
+                dx[below + block + l] = (!first & !second & !third) ? dy[l] : 0.0f;
             }
         }
 }

@@ -129,7 +129,7 @@ xst_status xst_cpu_upload(xst_session *session, xst_tensor tensor, const void *f
     session->state[tensor].version++;
     if (session->state[tensor].layout.blocked)
         return convert(session, tensor, (void *)(uintptr_t)from, false, err);
-    if (bytes > 0)
+    if (bytes > 0 && session->state[tensor].data)
         memcpy(session->state[tensor].data, from, bytes);
     return XST_OK;
 }
@@ -141,7 +141,7 @@ xst_status xst_cpu_download(xst_session *session, xst_tensor tensor, void *to, s
         return status;
     if (session->state[tensor].layout.blocked)
         return convert(session, tensor, to, true, err);
-    if (bytes > 0)
+    if (bytes > 0 && session->state[tensor].data)
         memcpy(to, session->state[tensor].data, bytes);
     return XST_OK;
 }
