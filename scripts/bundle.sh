@@ -35,7 +35,7 @@ ldd "${programs[@]}" | awk '$2 == "=>" && $3 ~ /^\// {print $3}' | sort -u |
         cp -L "$library" "$root/lib/"
         strip --strip-unneeded "$root/lib/$(basename "$library")"
     done
-tar -C "$work" -c xst-bundle | xz -9e -T1 >"$work/bundle.tar.xz"
+tar -C "$work" -c xst-bundle | xz -9 -T1 >"$work/bundle.tar.xz"
 size=$(stat -c %s "$work/bundle.tar.xz")
 if [ "$size" -gt "$limit" ]; then
     echo "bundle: $size bytes, more than $limit: leave something out" >&2
