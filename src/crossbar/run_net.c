@@ -95,15 +95,20 @@ static xst_status write_columns(const xst_run_net *net, const xst_layer_record *
     return XST_OK;
 }
 
-static void set_effective(const xst_run_net *net, const xst_layer_record *from, int task, xst_run_layer *layer)
+/* Only columns that change are copied: most stay as they were. */
+static void set_effective(const xst_run_net *net, const xst_layer_record *from, bool all, xst_run_layer *layer)
 {
     const xst_geometry *const g = &layer->stored;
     for (uint32_t c = 0; c < g->columns; c++) {
+        const bool own = layer->owner[c] == net->task;
         const bool masked = from->mask && (from->mask[c / 8] >> c % 8 & 1) != 0;
-        layer->on[c] = layer->owner[c] != 0 && (layer->owner[c] == task || masked);
+        const bool on = own || (masked && layer->owner[c] != 0);
+        if (!all && !own && on == (layer->on[c] != 0))
+            continue;
+        layer->on[c] = on;
         const int64_t start = xst_column_start(g, c);
         const size_t length = (size_t)xst_column_length(g, c);
-        if (layer->on[c])
+        if (on)
             memcpy(layer->effective + start, layer->code + start, length);
         else
             memset(layer->effective + start, net->codes.zero, length);
@@ -130,10 +135,8 @@ xst_status xst_run_net_step(xst_run_net *net, const xst_task_record *record, xst
         const xst_status status = write_columns(net, from, net->task, layer, err);
         if (status != XST_OK)
             return status;
-        uint8_t *const spare = layer->before;
-        layer->before = layer->effective;
-        layer->effective = spare;
-        set_effective(net, from, net->task, layer);
+        memcpy(layer->before, layer->effective, weights);
+        set_effective(net, from, record->whole || net->task == 1, layer);
     }
     return XST_OK;
 }
