@@ -5,10 +5,12 @@
  * plane [H*W][block]; with blocks of 8 channels lane l and l + 8 are two pixels of one channel. Each plane gives its
  * partial sums in float, planes are put together in double, in the order of the images. */
 #include "backend/cpu/bn_planes.h"
+#include "backend/cpu/layouts.h"
 #include "backend/cpu/pool.h"
 
 #include <math.h>
 #include <omp.h>
+#include <string.h>
 
 typedef struct bn {
     cpu_channels shape;
@@ -17,12 +19,12 @@ typedef struct bn {
     const cpu_place *x, *gamma, *beta, *counter, *y, *mean, *inverse_std, *running_mean, *running_var;
     const cpu_place *dy, *dx, *dgamma, *dbeta;
     const cpu_place *pooled; /* y of the pool that follows, or dy of the pool in front (backward); NULL: no pool */
-    const cpu_place *planes; /* a plane per thread */
+    const cpu_place *planes; /* two planes per thread */
     const cpu_place *sums;   /* per plane: cpu_lane_sums or cpu_pair_sums */
     const cpu_place *factor; /* per block: vectors of 16 lanes for the last pass */
 } bn;
 
-enum { FACTORS = 4 * 16 };
+enum { FACTORS = 6 * 16 };
 
 static float *factor_of(const bn *v, int64_t block)
 {
@@ -134,12 +136,16 @@ static xst_status eval_run(void *self, xst_error *err)
     return XST_OK;
 }
 
-static void set_mean(const bn *v, int64_t block)
+/* The mean, and, where beta is known, what makes y again (as in set_forward_factor). */
+static void set_backward_factor(const bn *v, int64_t block)
 {
+    const float *const mean = v->mean->data, *const gamma = v->gamma->data, *const inverse_std = v->inverse_std->data;
     float *const factor = factor_of(v, block);
     for (int l = 0; l < 16; l++) {
         const int64_t c = channel_of(v, block, l);
-        factor[l] = c >= 0 ? ((const float *)v->mean->data)[c] : 0.0f;
+        factor[l] = c >= 0 ? mean[c] : 0.0f;
+        factor[64 + l] = c >= 0 ? gamma[c] * inverse_std[c] : 0.0f;
+        factor[80 + l] = c >= 0 && v->beta ? ((const float *)v->beta->data)[c] : 0.0f;
     }
 }
 
@@ -170,24 +176,41 @@ static void combine_backward(const bn *v, int64_t block)
     }
 }
 
-/* dy of a plane: in memory, or made from the pool's dy in the thread's own plane. */
-static const float *plane_dy(const bn *v, int64_t p)
+/* Where a plane's dy and y come from: memory, or the thread's own two planes. */
+typedef struct plane_source {
+    const float *dy, *y; /* y NULL: to be found again from x */
+} plane_source;
+
+static plane_source plane_source_of(const bn *v, int64_t p)
 {
     const cpu_channels *const s = &v->shape;
-    const int64_t image = p % s->images, block = p / s->images, at = xst_cpu_plane(s, image, block);
-    if (!v->pooled)
-        return (const float *)v->dy->data + at;
-    float *const dy = (float *)v->planes->data + omp_get_thread_num() * s->height * s->width * s->block;
-    xst_cpu_pool_plane_backward(s, v->isa, (const float *)v->y->data + at,
+    const int64_t image = p % s->images, block = p / s->images, at = xst_cpu_plane(s, image, block),
+                  m = s->height * s->width * s->block;
+    plane_source source = {.y = v->beta ? NULL : (const float *)v->y->data + at};
+    if (!v->pooled) {
+        source.dy = (const float *)v->dy->data + at;
+        return source;
+    }
+    float *const dy = (float *)v->planes->data + omp_get_thread_num() * 2 * m, *const y = dy + m;
+    if (v->beta) {
+        float factor[48];
+        memcpy(factor, factor_of(v, block), 16 * sizeof *factor);
+        memcpy(factor + 16, factor_of(v, block) + 64, 32 * sizeof *factor);
+        xst_cpu_plane_normalise(v->isa, (const float *)v->x->data + at, m, factor, y);
+        source.y = y;
+    }
+    xst_cpu_pool_plane_backward(s, v->isa, source.y,
                                 (const float *)v->pooled->data + xst_cpu_pooled_plane(s, image, block), dy);
-    return dy;
+    source.dy = dy;
+    return source;
 }
 
 static void sum_plane(const bn *v, int64_t p)
 {
     const cpu_channels *const s = &v->shape;
     const int64_t at = xst_cpu_plane(s, p % s->images, p / s->images);
-    xst_cpu_plane_pair_sums(v->isa, (const float *)v->x->data + at, (const float *)v->y->data + at, plane_dy(v, p),
+    const plane_source source = plane_source_of(v, p);
+    xst_cpu_plane_pair_sums(v->isa, (const float *)v->x->data + at, source.y, source.dy,
                             s->height * s->width * s->block, factor_of(v, p / s->images),
                             (cpu_pair_sums *)v->sums->data + p);
 }
@@ -196,8 +219,9 @@ static void backward_plane(const bn *v, int64_t p)
 {
     const cpu_channels *const s = &v->shape;
     const int64_t at = xst_cpu_plane(s, p % s->images, p / s->images);
-    xst_cpu_plane_backward(v->isa, (const float *)v->x->data + at, (const float *)v->y->data + at, plane_dy(v, p),
-                           s->height * s->width * s->block, factor_of(v, p / s->images), (float *)v->dx->data + at);
+    const plane_source source = plane_source_of(v, p);
+    xst_cpu_plane_backward(v->isa, (const float *)v->x->data + at, source.y, source.dy, s->height * s->width * s->block,
+                           factor_of(v, p / s->images), (float *)v->dx->data + at);
 }
 
 static xst_status backward_run(void *self, xst_error *err)
@@ -207,7 +231,7 @@ static xst_status backward_run(void *self, xst_error *err)
     const cpu_channels *const s = &v->shape;
     const int64_t planes = s->blocks * s->images;
     for (int64_t block = 0; block < s->blocks; block++)
-        set_mean(v, block);
+        set_backward_factor(v, block);
 #pragma omp parallel
     {
 #pragma omp for schedule(static)
@@ -295,10 +319,45 @@ static xst_status read_dy(cpu_compiler *c, const xst_op *op, bn *v, xst_error *e
     xst_status status = xst_cpu_read_channels(c, pool ? c->program->op[c->op - 1].in[0] : op->in[0], &dy, err);
     if (status == XST_OK && pool)
         status = xst_cpu_scratch(
-            c, (size_t)(c->session->backend->threads * s->height * s->width * s->block) * sizeof(float), &planes, err);
+            c, 2 * (size_t)(c->session->backend->threads * s->height * s->width * s->block) * sizeof(float), &planes,
+            err);
     *(pool ? &v->pooled : &v->dy) = dy;
     v->planes = planes;
     return status;
+}
+
+static bool is_among(const xst_tensor *list, int n, xst_tensor t)
+{
+    for (int i = 0; i < n; i++)
+        if (list[i] == t)
+            return true;
+    return false;
+}
+
+/* The beta with which y was made earlier in this program, if everything that y came from is still as it was; else -1.
+ */
+static xst_tensor beta_of(const cpu_compiler *c, const xst_op *op)
+{
+    for (int32_t i = c->op - 1; i >= 0; i--) {
+        const xst_op *const f = &c->program->op[i];
+        if (f->kind == XST_OP_BN_RELU_FORWARD && f->out[0] == op->in[2])
+            return f->in[0] == op->in[1] && f->in[1] == op->in[3] && f->out[1] == op->in[4] && f->out[2] == op->in[5]
+                       ? f->in[2]
+                       : -1;
+        for (int k = 0; k < xst_cpu_output_count(f->kind); k++)
+            if (is_among(op->in + 1, 5, f->out[k]))
+                return -1;
+    }
+    return -1;
+}
+
+/* Whether an operation after the one that made y, and before this one, writes beta. */
+static bool beta_changes(const cpu_compiler *c, const xst_op *op, xst_tensor beta)
+{
+    for (int32_t i = c->op - 1; i >= 0 && c->program->op[i].out[0] != op->in[2]; i--)
+        if (is_among(c->program->op[i].out, xst_cpu_output_count(c->program->op[i].kind), beta))
+            return true;
+    return false;
 }
 
 xst_status xst_cpu_bn_backward(cpu_compiler *c, const xst_op *op, xst_error *err)
@@ -323,6 +382,8 @@ xst_status xst_cpu_bn_backward(cpu_compiler *c, const xst_op *op, xst_error *err
     v->gamma = xst_cpu_place(c, op->in[3]);
     v->mean = xst_cpu_place(c, op->in[4]);
     v->inverse_std = xst_cpu_place(c, op->in[5]);
+    const xst_tensor beta = beta_of(c, op);
+    v->beta = beta >= 0 && !beta_changes(c, op, beta) ? xst_cpu_place(c, beta) : NULL;
     v->dgamma = xst_cpu_place(c, op->out[1]);
     v->dbeta = xst_cpu_place(c, op->out[2]);
     return XST_OK;

@@ -1,6 +1,7 @@
 #include "backend/cpu/bn_planes.h"
 
 #include <math.h>
+#include <stddef.h>
 
 /* Loads vector i of a plane of m floats; past the end there are zeros. (Vectors go by pointer: by value they would have
  * another calling convention in each instruction set.) */
@@ -70,43 +71,68 @@ XST_CPU_BODY void plane_normalise_body(const float *x, int64_t m, const float *f
 }
 XST_CPU_KERNEL(plane_normalise, (const float *x, int64_t m, const float *factor, float *y), (x, m, factor, y))
 
-/* factor[0] = mean */
-XST_CPU_BODY void plane_pair_sums_body(const float *x, const float *y, const float *dy, int64_t m, const float *factor,
-                                       cpu_pair_sums *out)
+/* One vector of the backward passes: x - mean, and g = dy*[y > 0]. */
+XST_CPU_BODY void load_pair(const float *x, const float *y, const float *dy, int64_t i, int64_t m, const float *factor,
+                            cpu_v16 *centred, cpu_v16 *g)
 {
-    const cpu_v16 mean = *(const cpu_v16u *)factor, zero = {0};
+    const cpu_v16 scale = *(const cpu_v16u *)(factor + 64), beta = *(const cpu_v16u *)(factor + 80), zero = {0};
+    cpu_v16 vy;
+    load(centred, x, i, m);
+    load(g, dy, i, m);
+    *centred -= *(const cpu_v16u *)factor;
+    if (y)
+        load(&vy, y, i, m);
+    else
+        vy = *centred * scale + beta; /* as plane_normalise, bit for bit */
+    *g = (cpu_v16)((cpu_i16)*g & (vy > zero));
+}
+
+XST_CPU_BODY void pair_sums(const float *x, const float *y, const float *dy, int64_t m, const float *factor,
+                            cpu_pair_sums *out)
+{
     cpu_v16 g[2] = {{0}}, gx[2] = {{0}};
     for (int64_t i = 0, k = 0; i < m; i += 16, k ^= 1) {
-        cpu_v16 vx, vy, v;
-        load(&vx, x, i, m);
-        load(&vy, y, i, m);
-        load(&v, dy, i, m);
-        v = (cpu_v16)((cpu_i16)v & (vy > zero));
+        cpu_v16 centred, v;
+        load_pair(x, y, dy, i, m, factor, &centred, &v);
         g[k] += v;
-        gx[k] += v * (vx - mean);
+        gx[k] += v * centred;
     }
     *(cpu_v16u *)out->g = g[0] + g[1];
     *(cpu_v16u *)out->gx = gx[0] + gx[1];
+}
+
+XST_CPU_BODY void backward(const float *x, const float *y, const float *dy, int64_t m, const float *factor, float *dx)
+{
+    const cpu_v16 a = *(const cpu_v16u *)(factor + 16), b = *(const cpu_v16u *)(factor + 32),
+                  c = *(const cpu_v16u *)(factor + 48);
+    for (int64_t i = 0; i < m; i += 16) {
+        cpu_v16 centred, g;
+        load_pair(x, y, dy, i, m, factor, &centred, &g);
+        g = g * a + (centred * b + c);
+        store(dx, i, m, &g);
+    }
+}
+
+/* Each twice, with and without y, so that the choice is not in the loop. */
+XST_CPU_BODY void plane_pair_sums_body(const float *x, const float *y, const float *dy, int64_t m, const float *factor,
+                                       cpu_pair_sums *out)
+{
+    if (y)
+        pair_sums(x, y, dy, m, factor, out);
+    else
+        pair_sums(x, NULL, dy, m, factor, out);
 }
 XST_CPU_KERNEL(plane_pair_sums,
                (const float *x, const float *y, const float *dy, int64_t m, const float *factor, cpu_pair_sums *out),
                (x, y, dy, m, factor, out))
 
-/* dx = g * factor[1] + (x - factor[0]) * factor[2] + factor[3] */
 XST_CPU_BODY void plane_backward_body(const float *x, const float *y, const float *dy, int64_t m, const float *factor,
                                       float *dx)
 {
-    const cpu_v16 mean = *(const cpu_v16u *)factor, a = *(const cpu_v16u *)(factor + 16),
-                  b = *(const cpu_v16u *)(factor + 32), c = *(const cpu_v16u *)(factor + 48), zero = {0};
-    for (int64_t i = 0; i < m; i += 16) {
-        cpu_v16 vx, vy, g;
-        load(&vx, x, i, m);
-        load(&vy, y, i, m);
-        load(&g, dy, i, m);
-        g = (cpu_v16)((cpu_i16)g & (vy > zero));
-        g = g * a + ((vx - mean) * b + c);
-        store(dx, i, m, &g);
-    }
+    if (y)
+        backward(x, y, dy, m, factor, dx);
+    else
+        backward(x, NULL, dy, m, factor, dx);
 }
 XST_CPU_KERNEL(plane_backward,
                (const float *x, const float *y, const float *dy, int64_t m, const float *factor, float *dx),

@@ -19,10 +19,11 @@ typedef struct cpu_pair_sums {
 void xst_cpu_plane_sums(xst_cpu_isa isa, const float *x, int64_t m, cpu_lane_sums *out);
 /* y = relu((x - factor[0]) * factor[1] + factor[2]) */
 void xst_cpu_plane_normalise(xst_cpu_isa isa, const float *x, int64_t m, const float *factor, float *y);
-/* factor[0]: mean */
+/* The backward passes. factor: mean, a, b, c, and scale and beta as for normalise: with y NULL the sign of y is found
+ * again from x, which spares reading y. */
 void xst_cpu_plane_pair_sums(xst_cpu_isa isa, const float *x, const float *y, const float *dy, int64_t m,
                              const float *factor, cpu_pair_sums *out);
-/* dx = g * factor[1] + (x - factor[0]) * factor[2] + factor[3] */
+/* dx = g * a + (x - mean) * b + c */
 void xst_cpu_plane_backward(xst_cpu_isa isa, const float *x, const float *y, const float *dy, int64_t m,
                             const float *factor, float *dx);
 

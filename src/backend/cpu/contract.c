@@ -25,8 +25,8 @@ XST_CPU_BODY float contract_stretch(const float *a, const float *b, int32_t leng
 /* out[i] = x[2i] + x[2i+1] over the 32 lanes of low and high. */
 XST_CPU_BODY void add_neighbours(const cpu_v16 *low, const cpu_v16 *high, cpu_v16 *out)
 {
-    const cpu_i16 even = {0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30};
-    *out = __builtin_shuffle(*low, *high, even) + __builtin_shuffle(*low, *high, even + 1);
+    *out = __builtin_shufflevector(*low, *high, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30) +
+           __builtin_shufflevector(*low, *high, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
 }
 
 /* 16 columns of 8 weights: the products, then three rounds of adding neighbours. */

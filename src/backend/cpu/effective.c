@@ -148,9 +148,9 @@ static void write_job(const effective *e, const variant *v, const cpu_job *job, 
                    old_begin = xst_cpu_active_below(&v->to, cache->active, cache->actives, job->first),
                    old_end = xst_cpu_active_below(&v->to, cache->active, cache->actives, job->last);
     clear_dropped(v, cache->active + old_begin, old_end - old_begin, active + begin, end - begin);
-    if (gate && v->to.arrangement == CPU_TILES)
+    if (e->frozen && v->to.arrangement == CPU_TILES)
         write_tile[e->isa](v, job, gate, e->frozen->data);
-    else if (gate)
+    else if (e->frozen)
         write_columns[e->isa](v, job, gate, e->frozen->data);
     for (uint32_t i = begin; i < end; i++)
         xst_cpu_column_put(&v->to, active[i], v->w_eff->data, value + (int64_t)i * v->to.geometry.longest);

@@ -8,7 +8,7 @@ typedef enum xst_cpu_isa { XST_CPU_PLAIN, XST_CPU_AVX2, XST_CPU_AVX512, XST_CPU_
 
 #if defined(__x86_64__)
 #define XST_TARGET_AVX2 __attribute__((target("avx2,fma")))
-#define XST_TARGET_AVX512 __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,prefer-vector-width=512")))
+#define XST_TARGET_AVX512 __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")))
 #else
 #define XST_TARGET_AVX2
 #define XST_TARGET_AVX512
