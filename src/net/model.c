@@ -125,12 +125,29 @@ uint32_t xst_model_free_columns(const xst_model *model, int masked)
     return n;
 }
 
-float *xst_model_param(const xst_model *model, const char *name)
+static int find_param(const xst_model *model, const char *name)
 {
     for (int i = 0; i < model->param_count; i++)
         if (strcmp(model->param[i].name, name) == 0)
-            return model->param_value[i];
-    return NULL;
+            return i;
+    return -1;
+}
+
+const float *xst_model_param(const xst_model *model, const char *name)
+{
+    const int i = find_param(model, name);
+    return i >= 0 ? model->param_value[i] : NULL;
+}
+
+xst_status xst_model_set_param(xst_model *model, const char *name, const float *values, size_t n, xst_error *err)
+{
+    const int i = find_param(model, name);
+    if (i >= 0 && is_head(model->param[i].kind))
+        return XST_OK;
+    if (i < 0 || n != param_size(&model->param[i]))
+        return xst_fail(err, XST_ERROR_RUN, "tensor '%s' of %zu elements does not fit the run's network", name, n);
+    memcpy(model->param_value[i], values, n * sizeof *values);
+    return XST_OK;
 }
 
 void xst_param_fresh(const xst_param *param, uint32_t seed, int position, uint32_t head_layer, float *value)

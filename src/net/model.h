@@ -38,7 +38,10 @@ void xst_model_compose(const xst_model *model, int masked, int position, const u
 uint32_t xst_model_free_columns(const xst_model *model, int masked);
 
 /* The newest value of a per-task tensor; NULL for the head's. */
-float *xst_model_param(const xst_model *model, const char *name);
+const float *xst_model_param(const xst_model *model, const char *name);
+/* Takes over a task's value of a per-task tensor of n elements. The head's is not kept, being each task's own.
+ * XST_ERROR_RUN where the size is not the network's. */
+xst_status xst_model_set_param(xst_model *model, const char *name, const float *values, size_t n, xst_error *err);
 
 /* A tensor's fresh value (BN 1, 0, 0, 1, biases 0; head N(0, 0.01) drawn by the trainer's key). */
 void xst_param_fresh(const xst_param *param, uint32_t seed, int position, uint32_t head_layer, float *value);

@@ -31,6 +31,14 @@ typedef struct xst_tensor_record {
     float *values;
 } xst_tensor_record;
 
+static inline size_t xst_tensor_record_elements(const xst_tensor_record *tensor)
+{
+    size_t n = 1;
+    for (int i = 0; i < tensor->rank; i++)
+        n *= (size_t)tensor->dim[i];
+    return n;
+}
+
 typedef struct xst_task_record {
     char method[32], name[64], data_sha256[65];
     int position; /* from 1 */

@@ -81,9 +81,7 @@ static xst_status adopt(xst_trainer *trainer, const xst_task_record *record, xst
                                record->layers[m].count, record->whole, err);
     for (int i = 0; i < record->tensor_count && status == XST_OK; i++) {
         const xst_tensor_record *const t = &record->tensors[i];
-        float *const newest = xst_model_param(trainer->model, t->name);
-        if (newest)
-            memcpy(newest, t->values, (size_t)(t->dim[0] * t->dim[1]) * sizeof *newest);
+        status = xst_model_set_param(trainer->model, t->name, t->values, xst_tensor_record_elements(t), err);
     }
     trainer->model->tasks = record->position;
     return status;

@@ -327,12 +327,12 @@ static xst_status record_params(xst_task_programs *p, xst_task_record *record, x
         t->rank = param[i].rank;
         t->dim[0] = param[i].dim[0];
         t->dim[1] = param[i].dim[1];
-        status = xst_alloc(&values, (size_t)(t->dim[0] * t->dim[1]), sizeof(float), "per-task tensor", err);
+        status = xst_alloc(&values, xst_tensor_record_elements(t), sizeof(float), "per-task tensor", err);
         t->values = values;
         if (status == XST_OK)
             status = xst_task_download(p, t->name, NULL, t->values, err);
         if (status == XST_OK)
-            status = check_finite(p, t->name, t->values, (size_t)(t->dim[0] * t->dim[1]), err);
+            status = check_finite(p, t->name, t->values, xst_tensor_record_elements(t), err);
     }
     return status;
 }

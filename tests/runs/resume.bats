@@ -23,6 +23,19 @@ kill_soon() {
     [ -z "$(find "$RUN" -name '*.tmp')" ] && [ ! -e "$RUN/resume.h5" ]
 }
 
+@test "killed between tasks: the next one starts from the files as it would have from memory" {
+    # No checkpoint inside a task: what is resumed comes from tasks/NN.h5 alone (columns, BN, biases).
+    "$XST" train "${TINY[@]}" --checkpoint-every 0 --out "$RUNS/whole" 2>/dev/null
+    "$XST" train "${TINY[@]}" --checkpoint-every 0 --out "$RUN" 2>/dev/null &
+    pid=$!
+    until grep -q '"done"' "$RUN/manifest.json" 2>/dev/null; do sleep 0.01; done
+    kill -9 $pid
+    wait $pid || true
+    grep -q '"waiting"' "$RUN/manifest.json"
+    "$XST" train --resume --out "$RUN" 2>/dev/null
+    same_run "$RUNS/whole" "$RUN"
+}
+
 @test "stopped by SIGTERM inside an epoch: exit 143, and the same end" {
     "$XST" train "${TINY[@]}" --out "$RUNS/whole" 2>/dev/null
     "$XST" train "${TINY[@]}" --out "$RUN" 2>"$RUNS/err" &
