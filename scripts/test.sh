@@ -61,7 +61,7 @@ check_static() {
     c_files 'src/*.c' | grep 'src/.*\.c$' |
         xargs -P "$jobs" -n 1 clang-tidy-14 --quiet -p "$work/release" --extra-arg=-Wno-ignored-attributes \
             '--extra-arg=-D__builtin_shuffle(a,b,mask)=((void)(mask),(a)+(b))' 2> >(grep -v 'warnings generated' >&2) ||
-        echo "static checks: findings, see above (reported, not yet a failure)"
+        failed+=("static checks")
 }
 
 scripts/deps.sh --test
@@ -72,8 +72,8 @@ check_format
 check_static
 tests release
 build sanitize -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS_RELEASE="-O1 -g" -DXST_SANITIZE=address,undefined
-# The whole-program tests run in the optimised build; what is labelled release-only is too slow, or measures speed.
-tests sanitize -LE release-only -R "^(unit|ops|include)_"
+# What is labelled release-only is too slow, or measures speed.
+tests sanitize -LE release-only
 
 step "summary"
 for name in release sanitize; do
