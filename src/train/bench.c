@@ -44,26 +44,42 @@ static double peak_mebibytes(void)
     return getrusage(RUSAGE_SELF, &usage) == 0 ? (double)usage.ru_maxrss / 1024.0 : NAN;
 }
 
+/* The next step will be number t, which must be one that the program to be run is for. */
+static xst_status stand_before(xst_task_programs *p, uint32_t t, xst_error *err)
+{
+    const uint32_t done = t - 1;
+    return xst_task_upload(p, "t", NULL, &done, err);
+}
+
+/* The first step at which a full batch exchanges columns; 0: none. */
+static uint32_t first_exchange(const xst_task_programs *p)
+{
+    for (uint32_t t = 1; t <= p->grow_end; t++)
+        if (xst_task_programs_due(p, t) == XST_PROGRAM_STEP_GROW)
+            return t;
+    return 0;
+}
+
 /* Step and ceiling in turn, so that a machine whose speed drifts drifts for both. */
 static xst_status time_rounds(xst_task_programs *p, const xst_ceiling *c, int rounds, xst_bench_step *step,
                               xst_error *err)
 {
     double steps[ROUNDS_MAX], ceilings[ROUNDS_MAX], ratios[ROUNDS_MAX], grow[ROUNDS_MAX];
     const int every = p->config->update_every;
-    xst_executable *const grows = p->executable[XST_PROGRAM_STEP_GROW];
+    const uint32_t exchange = first_exchange(p);
     int grown = 0;
     xst_status status = XST_OK;
     for (int i = -WARM_UP; i < rounds && status == XST_OK; i++) {
         const int k = i > 0 ? i : 0;
-        status = run_once(p->api, p->session, p->executable[XST_PROGRAM_STEP], &steps[k], err);
+        status = stand_before(p, 1, err);
+        if (status == XST_OK)
+            status = run_once(p->api, p->session, p->executable[XST_PROGRAM_STEP], &steps[k], err);
         if (status == XST_OK)
             status = run_once(c->api, c->session, c->executable, &ceilings[k], err);
-        if (status == XST_OK && grows && i >= 0 && i % 4 == 0) {
-            /* the quota is looked up by t: stand just before an exchange */
-            const uint32_t t = (uint32_t)every - 1;
-            status = xst_task_upload(p, "t", NULL, &t, err);
+        if (status == XST_OK && exchange > 0 && i >= 0 && i % 4 == 0) {
+            status = stand_before(p, exchange, err);
             if (status == XST_OK)
-                status = run_once(p->api, p->session, grows, &grow[grown++], err);
+                status = run_once(p->api, p->session, p->executable[XST_PROGRAM_STEP_GROW], &grow[grown++], err);
         }
     }
     if (status != XST_OK)
@@ -99,7 +115,12 @@ static xst_status list_operations(xst_task_programs *p, xst_bench_result *out, x
     if (status == XST_OK)
         status = xst_alloc(&times, (size_t)program->count, sizeof(double), "times", err);
     if (status == XST_OK)
-        status = p->api->profile(p->executable[XST_PROGRAM_STEP], PROFILE_REPEATS, times, err);
+        status = stand_before(p, 1, err);
+    /* full batches only: not past the epoch's last step, which may be a short one */
+    const int full = p->steps_per_epoch > 1 ? (int)p->steps_per_epoch - 1 : PROFILE_REPEATS;
+    if (status == XST_OK)
+        status = p->api->profile(p->executable[XST_PROGRAM_STEP], full < PROFILE_REPEATS ? full : PROFILE_REPEATS,
+                                 times, err);
     const double *const ms = times;
     double all = 0.0, outside = 0.0;
     for (int32_t i = 0; i < program->count && status == XST_OK; i++) {

@@ -109,3 +109,19 @@ refused() {
         [[ $stderr == "xst: cannot write"* ]]
     done
 }
+
+@test "bench and --dry-run work for batches that leave a short step, and for few steps" {
+    tiny=(--net "[16, M, 32, M]" --fc "[32]" --expand 1 --threads 1 --backend cpu)
+    for batch in 32 900 2500; do
+        "$XST" train --dry-run "${tiny[@]}" --tasks 2 --batch $batch | grep -q "training time"
+        "$XST" bench "${tiny[@]}" --batch $batch --rounds 30 --json >bench.json
+        python3 - <<'P'
+import json
+b = json.load(open("bench.json"))
+assert len(b["step"]) == 3 and all(s["images_per_s"] > 0 and s["ratio"] > 0 for s in b["step"])
+assert b["operations"] and 0 <= b["outside_conv_gemm_share"] <= 1
+assert abs(sum(o["share"] for o in b["operations"]) - 1) < 1e-6
+P
+    done
+    [ ! -e run ]
+}
