@@ -10,7 +10,7 @@ run_packages=(
     gnuplot-nox
 )
 test_packages=(
-    libcmocka-dev bats clang-format-14 clang-tidy-14 libomp-14-dev hdf5-tools python3-numpy python3-h5py
+    libcmocka-dev bats jq python3 clang-format-14 clang-tidy-14 libomp-14-dev hdf5-tools python3-numpy python3-h5py
 )
 
 case "${1:---test}" in

