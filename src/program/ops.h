@@ -4,7 +4,9 @@
  * B batch, C channels, H W height and width, n columns of a masked layer, a active columns, L longest column
  * (geometry.h). Tensors are f32 unless said otherwise. "in place": an output that is also read; it stands among the
  * outputs only. Floating sums may be taken in any fixed order; an operation gives the same bits each time it runs on
- * one backend. */
+ * one backend. random(key; element; ...) is base/random.h with the parameter `stage`. active u32[a] is ascending;
+ * entries that equal n, the number of columns, are empty (they stand last, and PRUNE makes them): their rows of value
+ * and velocity are 0, no operation changes them or counts them as a column. */
 #ifndef XST_PROGRAM_OPS_H
 #define XST_PROGRAM_OPS_H
 
@@ -36,7 +38,8 @@
      * z = logistic(random(key; column; layer; t)), pi0 = sigmoid(m_r),                                                \
      * logit = m_r (paper: log pi0), gate = [logit + z > 0], p = sigmoid((logit+z)/T),                                 \
      * slope = p(1-p)/T * (paper: 1-pi0; else 1). Not training: gate = [m_r > 0], slope 0.  Method.md section 5,       \
-     * paper Eq. (1), (2). logit + z is one float addition of xst_exact_logistic (exact.h) for gate `logit`. */        \
+     * paper Eq. (1), (2). logit + z is one float addition of xst_exact_logistic (exact.h) for gate `logit`.           \
+     * identity (piggyback's rule, section 6): gate = [m_r > 0], and slope = 1 while training. */                      \
     X(GATES, "gates", "m_r preserved t", "gate slope", gates)                                                          \
     /* w_eff[O,I,kh,kw] = frozen * gate of its column, plus value[a,L] at the columns active u32[a] (ascending), where \
      * frozen is 0. Without gate (-1): frozen is not read and w_eff is 0 outside the active columns. Exactly 0         \
@@ -91,7 +94,12 @@
      * only when nothing else is left. In place: active u32[a] (ascending again), value and velocity [a,L] follow      \
      * their columns; new ones start at 0, and so do dropped-and-grown ones if reset, else they keep both. Scores are  \
      * float, sums in any fixed order. */                                                                              \
-    X(DROP_GROW, "drop_grow", "dw preserved t quota", "active value velocity", drop_grow)
+    X(DROP_GROW, "drop_grow", "dw preserved t quota", "active value velocity", drop_grow)                              \
+    /* Gradual pruning of single weights (section 7; L = 1): k = quota[(t-1) div every - 1] (u32[events], <= a),       \
+     * threshold = the k-th smallest |value| of the a entries, empty ones counting as 0. Every entry with |value| <=   \
+     * threshold becomes empty (k = 0: none); the others move up in order, with value and velocity. A NaN is larger    \
+     * than all numbers and is never released. In place. */                                                            \
+    X(PRUNE, "prune", "t quota", "active value velocity", prune)
 
 typedef enum xst_op_kind {
 #define XST_OP_ENUM(NAME, name, in, out, member) XST_OP_##NAME,
@@ -102,11 +110,13 @@ typedef enum xst_op_kind {
 
 typedef struct xst_shuffle_params {
     xst_random_key key;
+    uint32_t stage;
     uint32_t steps; /* per epoch */
 } xst_shuffle_params;
 
 typedef struct xst_batch_params {
     xst_random_key key;
+    uint32_t stage;
     uint32_t steps; /* per epoch */
     uint32_t batch; /* of a full step; x may hold fewer rows (the epoch's last step) */
     bool augment, pad_mean;
@@ -114,9 +124,11 @@ typedef struct xst_batch_params {
 
 typedef struct xst_gates_params {
     xst_random_key key;
+    uint32_t stage;
     uint32_t layer; /* index among the masked layers */
     float temperature;
     bool paper;    /* logit = log sigmoid(m_r), Eq. (2) as printed */
+    bool identity; /* no noise: a threshold with a straight-through slope of 1 */
     bool training; /* false: the exported mask */
 } xst_gates_params;
 
@@ -143,6 +155,11 @@ typedef struct xst_drop_grow_params {
     bool reset; /* a column both dropped and grown starts anew */
 } xst_drop_grow_params;
 
+typedef struct xst_prune_params {
+    xst_geometry geometry; /* longest = 1 */
+    uint32_t every;
+} xst_prune_params;
+
 enum { XST_OP_INPUTS = 6, XST_OP_OUTPUTS = 5 };
 
 typedef struct xst_op {
@@ -159,6 +176,7 @@ typedef struct xst_op {
         xst_linear_params linear;
         xst_sgd_params sgd;
         xst_drop_grow_params drop_grow;
+        xst_prune_params prune;
     } p;
 } xst_op;
 

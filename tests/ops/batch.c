@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 static const xst_random_key key = {7, 0x102};
+enum { STAGE = 3 };
 
 static void test_count(void **state)
 {
@@ -27,7 +28,7 @@ static void order_by_ranks(double *order, int64_t N, uint32_t epoch)
 {
     uint32_t *const word = calloc((size_t)N, sizeof *word);
     assert_non_null(word);
-    xst_random_words(word, 0, (uint32_t)N, key, 0, epoch, 0);
+    xst_random_words(word, 0, (uint32_t)N, key, 0, epoch, STAGE);
     for (int64_t i = 0; i < N; i++) {
         int64_t rank = 0;
         for (int64_t j = 0; j < N; j++)
@@ -43,7 +44,7 @@ static void shuffle(void **state, int64_t N, uint32_t steps, uint32_t t)
     double *const expected = calloc((size_t)N, sizeof *expected);
     assert_non_null(expected);
     ops_begin(&c, *state, XST_OP_SHUFFLE, "N=%d steps=%u t=%u", (int)N, steps, t);
-    c.op.p.shuffle = (xst_shuffle_params){.key = key, .steps = steps};
+    c.op.p.shuffle = (xst_shuffle_params){.key = key, .stage = STAGE, .steps = steps};
     ops_words(&c, ops_input(&c, XST_U32, SHAPE(1)))[0] = t;
     const xst_tensor order = ops_output(&c, ops_exact(), XST_U32, SHAPE(N));
     if (N == 1)
@@ -113,7 +114,7 @@ static void expect_row(const ops_case *c, const batch_case *p, uint32_t image, x
 {
     const int64_t area = p->H * p->W, block = image / 4 * 4;
     uint32_t word[4];
-    xst_random_words(word, (uint32_t)block, 4, key, 0, p->steps ? (p->t - 1) / p->steps : 0, 0);
+    xst_random_words(word, (uint32_t)block, 4, key, 0, p->steps ? (p->t - 1) / p->steps : 0, STAGE);
     for (int64_t k = 0; k < p->C; k++)
         expect_channel(p, &ops_bytes(c, c->op.in[0])[(image * p->C + k) * area], ops_floats(c, norm)[k],
                        ops_floats(c, norm)[p->C + k], word[image - block], &x[k * area]);
@@ -143,8 +144,12 @@ static void train_batch(void **state, const batch_case *p)
     ops_case c;
     ops_begin(&c, *state, XST_OP_TRAIN_BATCH, "N=%d C=%d %dx%d rows=%d t=%u%s%s", (int)p->N, (int)p->C, (int)p->H,
               (int)p->W, (int)p->rows, p->t, p->augment ? " augment" : "", p->pad_mean ? " pad mean" : "");
-    c.op.p.batch = (xst_batch_params){
-        .key = key, .steps = p->steps, .batch = p->batch, .augment = p->augment, .pad_mean = p->pad_mean};
+    c.op.p.batch = (xst_batch_params){.key = key,
+                                      .stage = STAGE,
+                                      .steps = p->steps,
+                                      .batch = p->batch,
+                                      .augment = p->augment,
+                                      .pad_mean = p->pad_mean};
     add_images(&c, p);
     const xst_tensor order = ops_input(&c, XST_U32, SHAPE(p->N));
     for (int64_t i = 0; i < p->N; i++)

@@ -22,7 +22,7 @@ static double soft_argument(const ops_case *c, int64_t i)
 {
     const xst_gates_params *const p = &c->op.p.gates;
     uint32_t word[4];
-    xst_random_block(word, p->key, (uint32_t)(i / 4), p->layer, ops_words(c, c->op.in[2])[0], 0);
+    xst_random_block(word, p->key, (uint32_t)(i / 4), p->layer, ops_words(c, c->op.in[2])[0], p->stage);
     const double m_r = (double)ops_floats(c, c->op.in[0])[i];
     const double logit = p->paper ? log(1.0 / (1.0 + exp(-m_r))) : m_r;
     return (logit + (double)xst_exact_logistic(word[i % 4])) / (double)p->temperature;
@@ -55,11 +55,11 @@ static void expect_gates(const ops_case *c, int64_t n, double *gate, double *slo
     const xst_gates_params *const p = &c->op.p.gates;
     for (int64_t i = 0; i < n; i++) {
         const double m_r = (double)ops_floats(c, c->op.in[0])[i], x = soft_argument(c, i);
-        const bool on = p->training ? x > 0.0 : m_r > 0.0, preserved = ops_bytes(c, c->op.in[1])[i];
+        const bool on = p->training && !p->identity ? x > 0.0 : m_r > 0.0, preserved = ops_bytes(c, c->op.in[1])[i];
         const double e = exp(-fabs(x)), soft = e / ((1.0 + e) * (1.0 + e));
         const double inner = p->paper ? 1.0 / (1.0 + exp(m_r)) : 1.0;
         gate[i] = preserved && on ? 1.0 : 0.0;
-        slope[i] = preserved && p->training ? soft / (double)p->temperature * inner : 0.0;
+        slope[i] = preserved && p->training ? (p->identity ? 1.0 : soft / (double)p->temperature * inner) : 0.0;
     }
 }
 
@@ -70,7 +70,10 @@ static void gates(void **state, int64_t n, const xst_gates_params *p, float cent
     ops_case c;
     double gate[GATES_MAX], slope[GATES_MAX];
     ops_begin(&c, *state, XST_OP_GATES, "n=%d layer %u T=%g%s%s t=%u", (int)n, p->layer, (double)p->temperature,
-              p->paper ? " paper" : "", p->training ? "" : " exported", t);
+              p->paper      ? " paper"
+              : p->identity ? " identity"
+                            : "",
+              p->training ? "" : " exported", t);
     c.op.p.gates = *p;
     const xst_tensor m_r = ops_input(&c, XST_F32, SHAPE(n)), preserved = ops_input(&c, XST_U8, SHAPE(n));
     ops_normal(&c, m_r, 2.0f);
@@ -98,11 +101,23 @@ static void test_gates(void **state)
     for (size_t i = 0; i < 4; i++)
         for (size_t k = 0; k < 4; k++)
             for (int paper = 0; paper < 2; paper++) {
-                const xst_gates_params p = {key, (uint32_t)i, temperature[k], paper, true};
+                const xst_gates_params p = {.key = key,
+                                            .stage = (uint32_t)k,
+                                            .layer = (uint32_t)i,
+                                            .temperature = temperature[k],
+                                            .paper = paper,
+                                            .training = true};
                 gates(state, n[i], &p, paper ? 2.0f : 0.0f, (uint32_t)(1 + 100 * k));
             }
     for (size_t i = 0; i < 4; i++)
-        gates(state, n[i], &(xst_gates_params){.key = key, .layer = 2, .temperature = 1.0f}, 0.5f, 5);
+        for (int training = 0; training < 2; training++) {
+            gates(state, n[i],
+                  &(xst_gates_params){
+                      .key = key, .layer = 2, .temperature = 1.0f, .identity = true, .training = training},
+                  0.5f, 5);
+            if (!training)
+                gates(state, n[i], &(xst_gates_params){.key = key, .layer = 2, .temperature = 1.0f}, 0.5f, 5);
+        }
 }
 
 /* Effective weights and mask gradient. */
@@ -183,6 +198,20 @@ static void test_effective_by_hand(void **state)
     ops_finish(&c);
 }
 
+/* Entries that equal the number of columns are empty. */
+static void test_effective_empty(void **state)
+{
+    ops_case c;
+    ops_begin(&c, *state, XST_OP_EFFECTIVE, "empty entries");
+    c.op.p.columns.geometry = xst_geometry_make(2, 3, 1, 1, 1);
+    ops_copy(&c, ops_input(&c, XST_F32, SHAPE(2, 3, 1, 1)), (const double[]){1, 2, 0, 0, 0, 0});
+    ops_copy(&c, ops_input(&c, XST_F32, SHAPE(6)), (const double[]){1, 0, 0, 0, 0, 0});
+    ops_copy(&c, ops_input(&c, XST_U32, SHAPE(4)), (const double[]){2, 5, 6, 6});
+    ops_copy(&c, ops_input(&c, XST_F32, SHAPE(4, 1)), (const double[]){7, 8, 0, 0});
+    ops_expect(&c, ops_output(&c, ops_exact(), XST_F32, SHAPE(2, 3, 1, 1)), (const double[]){1, 0, 7, 0, 0, 8});
+    ops_finish(&c);
+}
+
 static void mask_gradient(void **state, const test_layer *layer, const test_division *division)
 {
     ops_case c;
@@ -230,6 +259,7 @@ int main(void)
         cmocka_unit_test(test_gates),
         cmocka_unit_test(test_effective),
         cmocka_unit_test(test_effective_by_hand),
+        cmocka_unit_test(test_effective_empty),
         cmocka_unit_test(test_mask_gradient),
         cmocka_unit_test(test_mask_gradient_by_hand),
     };

@@ -68,7 +68,8 @@ static void slope(void **state, float T, bool paper)
 {
     gates_run g;
     double m_r[GATES];
-    gates_begin(&g, state, (xst_gates_params){{5, 6}, 3, T, paper, true});
+    gates_begin(&g, state,
+                (xst_gates_params){.key = {5, 6}, .layer = 3, .temperature = T, .paper = paper, .training = true});
     for (int i = 0; i < GATES; i++)
         m_r[i] = near_threshold(i, g.z[i], (double)T, paper);
     xst_ref_set(g.d.session, g.m_r, m_r);
@@ -105,7 +106,7 @@ static void test_temperature_leaves_gates(void **state)
     double *first = NULL;
     for (size_t i = 0; i < sizeof T / sizeof T[0]; i++) {
         gates_run g;
-        gates_begin(&g, state, (xst_gates_params){{5, 6}, 3, T[i], false, true});
+        gates_begin(&g, state, (xst_gates_params){.key = {5, 6}, .layer = 3, .temperature = T[i], .training = true});
         diff_normal(&g.d, g.m_r, 0, 20);
         diff_run(&g.d, FORWARD);
         double *const gate = diff_get(&g.d, g.gate), *const slope_of = diff_get(&g.d, g.slope);

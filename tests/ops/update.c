@@ -121,6 +121,24 @@ static void test_column_sgd_by_hand(void **state)
     ops_finish(&c);
 }
 
+/* Entries that equal the number of columns are empty: nothing comes to them. */
+static void test_column_sgd_empty(void **state)
+{
+    ops_case c;
+    ops_begin(&c, *state, XST_OP_COLUMN_SGD, "empty entries");
+    c.op.p.sgd = (xst_sgd_params){.geometry = xst_geometry_make(2, 3, 1, 1, 0), .momentum = 0.5f};
+    ops_copy(&c, ops_input(&c, XST_F32, SHAPE(2, 3, 1, 1)), (const double[]){1, 2, 4, 8, 16, 32});
+    ops_copy(&c, ops_input(&c, XST_U32, SHAPE(4)), (const double[]){1, 5, 6, 6});
+    add_rates(&c, 1, 1e9);
+    const xst_tensor value = ops_in_place(&c, few(), XST_F32, SHAPE(4, 1));
+    const xst_tensor velocity = ops_in_place(&c, few(), XST_F32, SHAPE(4, 1));
+    ops_copy(&c, value, (const double[]){100, 200, 0, 0});
+    ops_copy(&c, velocity, (const double[]){2, 0, 0, 0});
+    ops_expect(&c, value, (const double[]){100 - 2 - 1.5, 200 - 32 - 16, 0, 0});
+    ops_expect(&c, velocity, (const double[]){3, 32, 0, 0});
+    ops_finish(&c);
+}
+
 static void adam(void **state, int64_t n, uint32_t t, float scale)
 {
     ops_case c;
@@ -182,9 +200,13 @@ static void test_adam_by_hand(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sgd),        cmocka_unit_test(test_sgd_by_hand),
-        cmocka_unit_test(test_column_sgd), cmocka_unit_test(test_column_sgd_by_hand),
-        cmocka_unit_test(test_adam),       cmocka_unit_test(test_adam_by_hand),
+        cmocka_unit_test(test_sgd),
+        cmocka_unit_test(test_sgd_by_hand),
+        cmocka_unit_test(test_column_sgd),
+        cmocka_unit_test(test_column_sgd_by_hand),
+        cmocka_unit_test(test_column_sgd_empty),
+        cmocka_unit_test(test_adam),
+        cmocka_unit_test(test_adam_by_hand),
     };
     return cmocka_run_group_tests(tests, ops_setup, ops_teardown);
 }

@@ -51,7 +51,7 @@ static xst_status shuffle_run(void *self, xst_error *err)
     const shuffle *const s = self;
     const uint32_t epoch = *(const uint32_t *)s->t->data / s->params.steps;
     uint32_t *const order = s->order->data, *const word = s->scratch->data, *const spare = word + s->images;
-    xst_random_words(word, 0, s->images, s->params.key, 0, epoch, 0);
+    xst_random_words(word, 0, s->images, s->params.key, 0, epoch, s->params.stage);
     for (uint32_t i = 0; i < s->images; i++)
         order[i] = i;
     for (int shift = 0; shift < 32; shift += 16) {
@@ -107,7 +107,7 @@ static source source_of(const batch *v, int64_t b)
     s.image = ((const uint32_t *)v->order->data)[step * p->batch + b];
     if (p->augment) {
         uint32_t word[4];
-        xst_random_block(word, p->key, (uint32_t)s.image / 4, 0, done / p->steps, 0);
+        xst_random_block(word, p->key, (uint32_t)s.image / 4, 0, done / p->steps, p->stage);
         const uint32_t w = word[s.image % 4];
         s.dy = (int32_t)(((w & 0xffff) * 9) >> 16);
         s.dx = (int32_t)((((w >> 16) & 0x7fff) * 9) >> 15);

@@ -33,6 +33,7 @@ static cpu_compile_op *const compilers[XST_OP_KINDS] = {
     [XST_OP_COLUMN_SGD] = xst_cpu_gradient,
     [XST_OP_SGD] = xst_cpu_sgd,
     [XST_OP_DROP_GROW] = xst_cpu_drop_grow,
+    [XST_OP_PRUNE] = xst_cpu_prune,
 };
 
 /* Places of the tensors: STATE in the session's memory, effective weights in their cache, other temps in the arena. */

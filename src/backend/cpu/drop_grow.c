@@ -1,8 +1,8 @@
 /* Drop and grow (ops.h, DROP_GROW): rare, so simple. Scores become 64-bit keys (order of the score, then the index) and
  * the k smallest keys are selected; a NaN has the last key. */
 #include "backend/cpu/cpu.h"
+#include "backend/cpu/keys.h"
 
-#include <math.h>
 #include <string.h>
 
 enum { PRESERVED = 1, ACTIVE = 2, DROPPED = 4, GROWN = 8 };
@@ -14,52 +14,6 @@ typedef struct drop_grow {
     const cpu_place *preserved, *t, *quota, *active, *value, *velocity;
     const cpu_place *score, *flags, *keys, *rows;
 } drop_grow;
-
-/* Words in the order of non-negative floats; NaN last. */
-static uint32_t order_of(float score)
-{
-    uint32_t bits;
-    memcpy(&bits, &score, sizeof bits);
-    return isnan(score) ? UINT32_MAX : bits;
-}
-
-static void swap_keys(uint64_t *a, uint64_t *b)
-{
-    const uint64_t t = *a;
-    *a = *b;
-    *b = t;
-}
-
-/* Puts the k smallest of n different keys in front (quickselect, median of three). */
-static void select_smallest(uint64_t *key, int64_t n, int64_t k)
-{
-    int64_t low = 0, high = n - 1;
-    while (low < high && k > 0 && k < n) {
-        const int64_t middle = low + (high - low) / 2;
-        if (key[middle] < key[low])
-            swap_keys(&key[middle], &key[low]);
-        if (key[high] < key[low])
-            swap_keys(&key[high], &key[low]);
-        if (key[high] < key[middle])
-            swap_keys(&key[high], &key[middle]);
-        const uint64_t pivot = key[middle];
-        int64_t i = low, j = high;
-        while (i <= j) {
-            while (key[i] < pivot)
-                i++;
-            while (key[j] > pivot)
-                j--;
-            if (i <= j)
-                swap_keys(&key[i++], &key[j--]);
-        }
-        if (k - 1 <= j)
-            high = j;
-        else if (k - 1 >= i)
-            low = i;
-        else
-            return;
-    }
-}
 
 /* Marks the k active columns of smallest mean square as dropped. */
 static void drop(const drop_grow *d, uint32_t k)
@@ -75,9 +29,9 @@ static void drop(const drop_grow *d, uint32_t k)
         float sum = 0.0f;
         for (int32_t r = 0; r < length; r++)
             sum += value[i * longest + r] * value[i * longest + r];
-        keys[i] = (uint64_t)order_of(sum / (float)length) << 32 | active[i];
+        keys[i] = (uint64_t)xst_cpu_key_order(sum / (float)length) << 32 | active[i];
     }
-    select_smallest(keys, d->actives, k);
+    xst_cpu_select_smallest(keys, d->actives, k);
     for (uint32_t i = 0; i < k; i++)
         flags[(uint32_t)keys[i]] |= DROPPED;
 }
@@ -91,11 +45,11 @@ static void grow(const drop_grow *d, uint32_t k)
     int64_t candidates = 0;
     for (uint32_t i = 0; i < d->geometry.columns; i++) {
         const bool held = (flags[i] & PRESERVED) || ((flags[i] & ACTIVE) && !(flags[i] & DROPPED));
-        const uint32_t order = order_of(score[i]);
+        const uint32_t order = xst_cpu_key_order(score[i]);
         if (!held)
             keys[candidates++] = (uint64_t)(order == UINT32_MAX ? order : ~order - 1) << 32 | i;
     }
-    select_smallest(keys, candidates, k);
+    xst_cpu_select_smallest(keys, candidates, k);
     for (uint32_t i = 0; i < k && i < candidates; i++)
         flags[(uint32_t)keys[i]] |= GROWN;
 }

@@ -13,7 +13,7 @@ XST_CPU_BODY void philox(uint32_t out[COLUMNS], uint32_t quad, const xst_gates_p
 {
 #pragma omp simd
     for (uint32_t q = 0; q < QUADS; q++) {
-        uint32_t c0 = quad + q, c1 = p->layer, c2 = t, c3 = 0, k0 = p->key.seed, k1 = p->key.task_purpose;
+        uint32_t c0 = quad + q, c1 = p->layer, c2 = t, c3 = p->stage, k0 = p->key.seed, k1 = p->key.task_purpose;
         for (int round = 0; round < PHILOX4x32_DEFAULT_ROUNDS; round++) {
             const uint64_t a = (uint64_t)PHILOX_M4x32_0 * c0, b = (uint64_t)PHILOX_M4x32_1 * c2;
             c0 = (uint32_t)(b >> 32) ^ c1 ^ k0;
@@ -67,7 +67,7 @@ static void draw_paper(const xst_gates_params *p, uint32_t t, uint32_t first, ui
                        const uint8_t *preserved, float *gate, float *slope)
 {
     uint32_t word[COLUMNS];
-    xst_random_words(word, first, n, p->key, p->layer, t, 0);
+    xst_random_words(word, first, n, p->key, p->layer, t, p->stage);
     for (uint32_t i = 0; i < n; i++) {
         const float m = m_r[i], logit = fminf(m, 0.0f) - log1pf(expf(-fabsf(m)));
         const float sum = logit + xst_exact_logistic(word[i]);
@@ -89,12 +89,12 @@ static void draw_tail(xst_cpu_isa isa, const xst_gates_params *p, uint32_t t, ui
     memcpy(slope, s, n * sizeof *slope);
 }
 
-/* The mask as it is exported: no noise. */
-static void hard(uint32_t n, const float *m_r, const uint8_t *preserved, float *gate, float *slope)
+/* The mask as it is exported: no noise. slope_on: that of a preserved column. */
+static void hard(uint32_t n, const float *m_r, const uint8_t *preserved, float slope_on, float *gate, float *slope)
 {
     for (uint32_t i = 0; i < n; i++) {
         gate[i] = preserved[i] && m_r[i] > 0.0f ? 1.0f : 0.0f;
-        slope[i] = 0.0f;
+        slope[i] = preserved[i] ? slope_on : 0.0f;
     }
 }
 
@@ -102,8 +102,8 @@ static void hard(uint32_t n, const float *m_r, const uint8_t *preserved, float *
 static void draw(const cpu_gates *v, uint32_t t, uint32_t first, uint32_t n, const float *m_r, const uint8_t *preserved,
                  float *gate, float *slope)
 {
-    if (!v->params.training)
-        hard(n, m_r, preserved, gate, slope);
+    if (!v->params.training || v->params.identity)
+        hard(n, m_r, preserved, v->params.training ? 1.0f : 0.0f, gate, slope);
     else if (v->params.paper)
         draw_paper(&v->params, t, first, n, m_r, preserved, gate, slope);
     else if (n == COLUMNS)

@@ -6,10 +6,10 @@
 
 enum { PAD = 4 }; /* pixels added on each side before the random crop */
 
-static uint32_t word_of(xst_random_key key, uint32_t element, uint32_t step)
+static uint32_t word_of(xst_random_key key, uint32_t element, uint32_t step, uint32_t stage)
 {
     uint32_t word[4];
-    xst_random_block(word, key, element / 4, 0, step, 0);
+    xst_random_block(word, key, element / 4, 0, step, stage);
     return word[element % 4];
 }
 
@@ -37,7 +37,7 @@ xst_status xst_ref_shuffle(const xst_ref_call *call)
         return status;
     uint64_t *const keys = memory; /* word above, index below: sorts by (word, index) */
     for (uint32_t i = 0; i < N; i++)
-        keys[i] = (uint64_t)word_of(p->key, i, epoch) << 32 | i;
+        keys[i] = (uint64_t)word_of(p->key, i, epoch, p->stage) << 32 | i;
     qsort(keys, N, sizeof *keys, compare_keys);
     for (size_t i = 0; i < N; i++)
         order[i] = (uint32_t)keys[i];
@@ -86,7 +86,7 @@ xst_status xst_ref_train_batch(const xst_ref_call *call)
         const uint32_t image = xst_ref_words(order)[at];
         crop cut = {.dy = PAD, .dx = PAD, .pad_mean = p->pad_mean};
         if (p->augment) {
-            const uint32_t w = word_of(p->key, image, epoch);
+            const uint32_t w = word_of(p->key, image, epoch, p->stage);
             cut.dy = ((w & 0xffff) * 9) >> 16;
             cut.dx = (((w >> 16) & 0x7fff) * 9) >> 15;
             cut.flip = w >> 31;

@@ -85,5 +85,7 @@ xst_status xst_ref_column_sgd(const xst_ref_call *call);
 xst_status xst_ref_sgd(const xst_ref_call *call);
 /* drop_grow.c */
 xst_status xst_ref_drop_grow(const xst_ref_call *call);
+/* prune.c */
+xst_status xst_ref_prune(const xst_ref_call *call);
 
 #endif

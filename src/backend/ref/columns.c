@@ -27,12 +27,14 @@ xst_status xst_ref_gates(const xst_ref_call *call)
     const xst_gates_params *const p = &call->op->p.gates;
     for (int64_t c = 0; c < call->in[0]->elements; c++) {
         uint32_t word[4];
-        xst_random_block(word, p->key, (uint32_t)(c / 4), p->layer, t, 0);
+        xst_random_block(word, p->key, (uint32_t)(c / 4), p->layer, t, p->stage);
         gate[c] = slope[c] = 0.0;
-        if (preserved[c] && p->training)
+        if (preserved[c] && p->training && !p->identity) {
             gate_of(p, m_r[c], xst_exact_logistic(word[c % 4]), &gate[c], &slope[c]);
-        else if (preserved[c])
+        } else if (preserved[c]) {
             gate[c] = m_r[c] > 0.0 ? 1.0 : 0.0;
+            slope[c] = p->training ? 1.0 : 0.0;
+        }
     }
     return XST_OK;
 }
@@ -49,7 +51,7 @@ xst_status xst_ref_effective(const xst_ref_call *call)
         for (int64_t i = start; i < start + xst_column_length(g, c); i++)
             w_eff[i] = on ? xst_ref_reals(call->in[0])[i] * xst_ref_reals(call->in[1])[c] : 0.0;
     }
-    for (int64_t k = 0; k < call->in[2]->elements; k++)
+    for (int64_t k = 0; k < call->in[2]->elements && active[k] < g->columns; k++)
         for (int32_t i = 0; i < xst_column_length(g, active[k]); i++)
             w_eff[xst_column_start(g, active[k]) + i] += value[k * g->longest + i];
     return XST_OK;

@@ -54,6 +54,7 @@ static const xst_ref_kernel kernels[XST_OP_KINDS] = {
     [XST_OP_COLUMN_SGD] = xst_ref_column_sgd,
     [XST_OP_SGD] = xst_ref_sgd,
     [XST_OP_DROP_GROW] = xst_ref_drop_grow,
+    [XST_OP_PRUNE] = xst_ref_prune,
 };
 
 static xst_status ref_open(const xst_backend_options *options, xst_backend **out, xst_error *err)

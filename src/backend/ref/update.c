@@ -42,7 +42,7 @@ xst_status xst_ref_column_sgd(const xst_ref_call *call)
     const xst_geometry *const g = &call->op->p.sgd.geometry;
     const double *const dw = xst_ref_reals(call->in[0]), lr = xst_ref_reals(call->in[2])[0];
     const uint32_t *const active = xst_ref_words(call->in[1]);
-    for (int64_t k = 0; k < call->in[1]->elements; k++)
+    for (int64_t k = 0; k < call->in[1]->elements && active[k] < g->columns; k++)
         for (int32_t i = 0; i < xst_column_length(g, active[k]); i++)
             sgd_step(&call->op->p.sgd, lr, dw[xst_column_start(g, active[k]) + i],
                      &xst_ref_reals(call->out[0])[k * g->longest + i],
