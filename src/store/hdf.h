@@ -8,7 +8,8 @@
 #ifndef XST_STORE_HDF_H
 #define XST_STORE_HDF_H
 
-#include "store/records.h"
+#include "net/record.h"
+#include "store/arrays.h"
 
 #include <hdf5.h>
 

@@ -2,7 +2,7 @@
 #ifndef XST_STORE_HDF5_EXPORT_H
 #define XST_STORE_HDF5_EXPORT_H
 
-#include "store/records.h"
+#include "net/record.h"
 #include "store/safetensors.h"
 
 /* A dataset per tensor under its name; root attributes `method`, `task`, `name`, `mean`, `std` and `data_sha256` as in

@@ -7,7 +7,8 @@
 #ifndef XST_STORE_RUN_H
 #define XST_STORE_RUN_H
 
-#include "store/records.h"
+#include "net/record.h"
+#include "store/arrays.h"
 
 #include "base/text.h"
 

@@ -9,7 +9,7 @@
 #include "backend/backend.h"
 #include "data/dataset.h"
 #include "net/model.h"
-#include "store/records.h"
+#include "net/record.h"
 
 typedef struct xst_evaluator xst_evaluator;
 

@@ -7,7 +7,7 @@
 
 #include "backend/backend.h"
 #include "net/model.h"
-#include "store/records.h"
+#include "net/record.h"
 
 typedef struct xst_segment {
     xst_tensors tensors;

@@ -4,7 +4,7 @@
 #define XST_TRAIN_STATE_H
 
 #include "net/model.h"
-#include "store/records.h"
+#include "store/arrays.h"
 #include "train/programs.h"
 
 /* Uploads everything a task starts from: data, frozen weights, A with its values, masks, per-task tensors, quotas. */

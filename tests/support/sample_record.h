@@ -3,7 +3,7 @@
 #define XST_TESTS_SAMPLE_RECORD_H
 
 #include "base/memory.h"
-#include "store/records.h"
+#include "net/record.h"
 
 #include <stdio.h>
 #include <string.h>

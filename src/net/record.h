@@ -1,6 +1,6 @@
-/* What a task leaves behind, in memory: the content of tasks/NN.h5, and the arrays of resume.h5. */
-#ifndef XST_STORE_RECORDS_H
-#define XST_STORE_RECORDS_H
+/* A task's net in memory: what a phase of training leaves to the next, and in the end the content of tasks/NN.h5. */
+#ifndef XST_NET_RECORD_H
+#define XST_NET_RECORD_H
 
 #include "columns/geometry.h"
 #include "xst/status.h"
@@ -53,17 +53,9 @@ typedef struct xst_task_record {
 } xst_task_record;
 
 void xst_task_record_free(xst_task_record *record);
+/* *to, which must be empty, becomes a copy; it is empty again where that fails. */
+xst_status xst_task_record_copy(const xst_task_record *from, xst_task_record *to, xst_error *err);
 /* The tensor called name, or NULL. */
 const xst_tensor_record *xst_task_record_find(const xst_task_record *record, const char *name);
-
-typedef enum xst_array_type { XST_ARRAY_F32, XST_ARRAY_F64, XST_ARRAY_U32, XST_ARRAY_U8 } xst_array_type;
-
-/* A named array of the state inside a task. Slashes in the name make groups. */
-typedef struct xst_array_record {
-    char name[2 * XST_RECORD_NAME];
-    xst_array_type type;
-    uint64_t count;
-    void *data;
-} xst_array_record;
 
 #endif
