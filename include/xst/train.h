@@ -27,8 +27,9 @@ typedef struct xst_progress {
     const char *text;
     int task, tasks; /* from 1 */
     const char *task_name;
-    int epoch, epochs;                                /* from 1 */
-    uint32_t step, steps;                             /* updates done in this task, and all of them */
+    const char *phase;                                /* of methods that train a task in phases; "" or NULL: one */
+    int epoch, epochs;                                /* from 1, of the phase */
+    uint32_t step, steps;                             /* updates done in this phase, and all of them */
     double train_loss, train_accuracy, test_accuracy; /* of the epoch; percent; test NaN where not evaluated */
     double images_per_s, eta_s;                       /* eta: to the end of the run */
     double mask_density;                              /* share of preserved columns that are on; NaN without a mask */

@@ -83,6 +83,8 @@ static line describe(const xst_progress *p, int width)
 {
     line out = {.width = width};
     add_part(&out, "task %d/%d %s", p->task, p->tasks, p->task_name ? p->task_name : "");
+    if (p->phase && p->phase[0])
+        add_part(&out, "%s", p->phase);
     add_part(&out, "epoch %d/%d", p->epoch, p->epochs);
     if (isfinite(p->eta_s) && p->eta_s > 0) {
         char eta[32];

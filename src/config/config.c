@@ -48,6 +48,16 @@ static xst_status set_text(xst_config *config, int index, const char *label, con
     return status;
 }
 
+int xst_config_epochs(const xst_config *config, const int *count)
+{
+    const size_t offset = (size_t)((const char *)count - (const char *)config);
+    for (int i = 0; i < xst_option_count(); i++)
+        if (xst_option_at(i)->offset == offset && is_given(config, i))
+            return *count;
+    const int scaled = (int)rint(*count * (config->epochs / 100.0));
+    return scaled > 1 ? scaled : 1;
+}
+
 xst_status xst_config_set(xst_config *config, const char *key, const char *value, xst_error *err)
 {
     const int index = xst_option_find(key);
@@ -137,6 +147,23 @@ static xst_status check_scaled(const xst_config *config, const char *name, const
     return XST_OK;
 }
 
+static xst_status check_cpg(const xst_config *config, xst_error *err)
+{
+    const int ramp = xst_config_epochs(config, &config->cpg_ramp_epochs),
+              stage = xst_config_epochs(config, &config->cpg_prune_epochs);
+    if (config->cpg_grow)
+        return xst_fail(err, XST_ERROR_CONFIG, "cpg_grow: growing is not there yet: use 0");
+    if (config->cpg_goals[0] == 0)
+        return xst_fail(
+            err, XST_ERROR_CONFIG,
+            "cpg_goals: method cpg needs accuracies to reach: train `--method scratch --expand 1` and give its "
+            "run folder, or a file with a percentage on each line");
+    if (ramp > stage)
+        return xst_fail(err, XST_ERROR_CONFIG, "cpg_ramp_epochs: a ramp of %d epochs is longer than the stage, %d",
+                        ramp, stage);
+    return XST_OK;
+}
+
 xst_status xst_config_check(const xst_config *config, xst_error *err)
 {
     xst_status status = check_net(config, err);
@@ -149,6 +176,10 @@ xst_status xst_config_check(const xst_config *config, xst_error *err)
             err, XST_ERROR_CONFIG,
             "budget: literal needs s1 of at least 0.5, and s1 is %g: later tasks would take more than there is",
             config->s1);
+    if (status == XST_OK && config->method == XST_METHOD_PIGGYBACK && config->piggyback_bn == XST_PIGGYBACK_BN_FROZEN)
+        return xst_fail(err, XST_ERROR_CONFIG, "piggyback_bn: frozen is not there yet: use train");
+    if (status == XST_OK && config->method == XST_METHOD_CPG)
+        status = check_cpg(config, err);
     if (status == XST_OK && config->data[0] == 0)
         return xst_fail(err, XST_ERROR_CONFIG, "data: empty: give a folder, or synthetic");
     if (status == XST_OK && config->task_split[0] == 0)

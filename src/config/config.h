@@ -4,23 +4,22 @@
 #define XST_CONFIG_CONFIG_H
 
 #include "base/text.h"
+#include "config/methods.h"
 #include "xst/config.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef enum xst_method_id {
-    XST_METHOD_XST,
-    XST_METHOD_XST_ELEMENT,
-    XST_METHOD_SCRATCH,
-    XST_METHOD_FINETUNE
-} xst_method_id;
 typedef enum xst_fc_init { XST_FC_INIT_FANIN, XST_FC_INIT_NORMAL } xst_fc_init;
 typedef enum xst_pad { XST_PAD_BLACK, XST_PAD_MEAN } xst_pad;
 typedef enum xst_budget { XST_BUDGET_FILL, XST_BUDGET_LITERAL } xst_budget;
 typedef enum xst_distribution { XST_DISTRIBUTION_UNIFORM, XST_DISTRIBUTION_ERK } xst_distribution;
 typedef enum xst_gate { XST_GATE_LOGIT, XST_GATE_PAPER } xst_gate;
-typedef enum xst_mask { XST_MASK_GUMBEL, XST_MASK_ALL, XST_MASK_NONE } xst_mask;
+typedef enum xst_mask { XST_MASK_GUMBEL, XST_MASK_THRESHOLD, XST_MASK_ALL, XST_MASK_NONE } xst_mask;
+typedef enum xst_piggyback_mask { XST_PIGGYBACK_THRESHOLD, XST_PIGGYBACK_GUMBEL } xst_piggyback_mask;
+typedef enum xst_piggyback_bn { XST_PIGGYBACK_BN_TRAIN, XST_PIGGYBACK_BN_FROZEN } xst_piggyback_bn;
+typedef enum xst_granularity { XST_GRANULARITY_COLUMN, XST_GRANULARITY_ELEMENT } xst_granularity;
+typedef enum xst_retrain_against { XST_AGAINST_NEW_MASK, XST_AGAINST_PRUNED } xst_retrain_against;
 typedef enum xst_regrow { XST_REGROW_KEEP, XST_REGROW_RESET } xst_regrow;
 typedef enum xst_bn_start { XST_BN_INHERIT, XST_BN_FRESH } xst_bn_start;
 typedef enum xst_precision_id { XST_PRECISION_FP32, XST_PRECISION_TF32, XST_PRECISION_BF16 } xst_precision_id;
@@ -84,6 +83,17 @@ struct xst_config {
     bool bn_recalibrate;
     /* other methods, section 6 */
     double finetune_lr;
+    xst_granularity granularity;
+    double packnet_prune; /* NaN: even */
+    int packnet_retrain_epochs;
+    xst_piggyback_mask piggyback_mask;
+    xst_piggyback_bn piggyback_bn;
+    /* CPG, section 7; numbers of epochs through xst_config_epochs */
+    char cpg_goals[XST_TEXT_MAX]; /* a run folder of `scratch`, or a file of percents */
+    int cpg_prune_epochs, cpg_ramp_epochs, cpg_retrain_epochs, cpg_patience;
+    double cpg_train_floor;
+    xst_retrain_against cpg_retrain_against;
+    bool cpg_grow;
     /* how to run */
     char backend[XST_TEXT_MAX]; /* "auto", "cpu", "cuda", "ref" */
     xst_precision_id precision;
@@ -112,6 +122,10 @@ xst_status xst_config_argument(xst_config *config, int argc, char **argv, int *i
 /* Names the first option that is given (set explicitly) in `other` and differs in value from `config`; NULL if none.
  * `out` is left out: it names the folder itself, which may have moved or be written in another way. */
 const char *xst_config_conflict(xst_config *config, xst_config *other);
+
+/* A number of epochs that stands for `epochs` = 100: as it was given, else max(1, rint(value * epochs / 100)). count
+ * points to the option inside the config. */
+int xst_config_epochs(const xst_config *config, const int *count);
 
 const char *xst_method_name(xst_method_id method);
 

@@ -22,7 +22,7 @@ static void add_quoted(xst_text *text, const char *value)
     xst_text_add(text, "\"");
 }
 
-static bool is_default(const xst_option *option, const char *value)
+static bool is_default(const xst_config *config, const xst_option *option, const char *value)
 {
     xst_config plain;
     char fallback[XST_VALUE_TEXT];
@@ -30,6 +30,7 @@ static bool is_default(const xst_option *option, const char *value)
     /* Not the table's text itself: 4e-5 is printed as 4e-05. */
     if (xst_value_from_text(&plain, option, option->name, option->fallback, NULL) != XST_OK)
         return false;
+    plain.epochs = config->epochs;
     xst_value_text(&plain, option, fallback);
     return strcmp(fallback, value) == 0;
 }
@@ -54,7 +55,7 @@ void xst_config_write(const xst_config *config, xst_text *text)
             xst_text_add(text, "%s", value);
         const size_t used = text->size - begin;
         xst_text_add(text, "%*s # %s\n", used < VALUE_WIDTH ? (int)(VALUE_WIDTH - used) : 0, "",
-                     is_default(option, value) ? "default" : "given");
+                     is_default(config, option, value) ? "default" : "given");
     }
 }
 
@@ -104,9 +105,10 @@ static void add_facts(xst_text *out, const xst_option *option)
     xst_option_range(option, range);
     xst_text_add(out, "[%s", range);
     for (int i = 0; option->choices && option->choices[i]; i++)
-        xst_text_add(out, "%s%s", i > 0 ? ", " : "", option->choices[i]);
-    xst_text_add(out, "%sdefault %s; %s]", *range || option->choices ? "; " : "",
-                 *option->fallback ? option->fallback : "none", option->source);
+        xst_text_add(out, "%s%s", i > 0 || *range ? ", " : "", option->choices[i]);
+    xst_text_add(out, "%sdefault %s%s; %s]", *range || option->choices ? "; " : "",
+                 *option->fallback ? option->fallback : "none", option->scaled ? " per 100 of `epochs`" : "",
+                 option->source);
 }
 
 static void add_option(xst_text *out, const xst_option *option)

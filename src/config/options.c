@@ -5,13 +5,19 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const methods[] = {"xst", "xst-element", "scratch", "finetune", NULL};
+#define METHOD_NAME(ID, name, object) name,
+static const char *const methods[] = {XST_METHODS(METHOD_NAME) NULL};
 static const char *const roundings[] = {"1", "8", NULL};
 static const char *const fc_inits[] = {"fanin", "normal", NULL};
 static const char *const pads[] = {"black", "mean", NULL};
 static const char *const budgets[] = {"fill", "literal", NULL};
 static const char *const distributions[] = {"uniform", "erk", NULL};
-static const char *const masks[] = {"gumbel", "all", "none", NULL};
+static const char *const masks[] = {"gumbel", "threshold", "all", "none", NULL};
+static const char *const piggyback_masks[] = {"threshold", "gumbel", NULL};
+static const char *const piggyback_bns[] = {"train", "frozen", NULL};
+static const char *const granularities[] = {"column", "element", NULL};
+static const char *const even[] = {"even", NULL};
+static const char *const againsts[] = {"new-mask", "pruned", NULL};
 static const char *const gates[] = {"logit", "paper", NULL};
 static const char *const regrows[] = {"keep", "reset", NULL};
 static const char *const bn_starts[] = {"inherit", "fresh", NULL};
@@ -86,11 +92,8 @@ static const xst_option options[] = {
      .help = "a new task's BN and FC biases: from the task before, or fresh"},
     {KEY(bn_recalibrate), XST_OPTION_FLAG, .fallback = "0", .source = "xst",
      .help = "measure BN's running statistics anew under the final mask"},
-    {KEY(finetune_lr), XST_OPTION_REAL, .low = 0, .high = 100, .fallback = "0.005", .source = "CPG",
-     .help = "learning rate of method finetune from the second task on"},
-
     {KEY(mask), XST_OPTION_CHOICE, .choices = masks, .fallback = "gumbel", .source = "paper III-C",
-     .help = "preserved columns: a learnt mask, all on, or none on"},
+     .help = "preserved columns: a learnt mask, a mask learnt by piggyback's threshold, all on, or none on"},
     {KEY(gate), XST_OPTION_CHOICE, .choices = gates, .fallback = "logit", .source = "paper Eq. (2), mended",
      .help = "the gate's logit: m_r, or log sigmoid(m_r) as the paper prints, which trains but tests at chance"},
     {KEY(temperature), XST_OPTION_REAL, .low = 0.001, .high = 1000, .fallback = "1", .source = "paper Eq. (1)",
@@ -112,6 +115,36 @@ static const xst_option options[] = {
      .help = "a column that is dropped and grown at once: left alone, or set to zero"},
     {KEY(update_skips_sgd), XST_OPTION_FLAG, .fallback = "0", .source = "RigL has 1",
      .help = "no update of the active columns in a step that exchanges"},
+
+    {KEY(finetune_lr), XST_OPTION_REAL, .low = 0, .high = 100, .fallback = "0.005", .source = "CPG",
+     .help = "learning rate of method finetune from the second task on"},
+    {KEY(granularity), XST_OPTION_CHOICE, .choices = granularities, .fallback = "column", .source = "RigL has element",
+     .help = "what method rigl drops and grows: columns, or single weights"},
+    {KEY(packnet_prune), XST_OPTION_REAL, .low = 0, .high = 0.999, .choices = even, .fallback = "0.6", .source = "CPG",
+     .help =
+         "share of its weights that a task of method packnet releases; even: it keeps its share of the tasks to come"},
+    {KEY(packnet_retrain_epochs), XST_OPTION_INT, .low = 1, .high = 100000, .scaled = true, .fallback = "30",
+     .source = "CPG", .unit = "epochs", .help = "after pruning"},
+    {KEY(piggyback_mask), XST_OPTION_CHOICE, .choices = piggyback_masks, .fallback = "threshold", .source = "Piggyback",
+     .help = "method piggyback: a mask by threshold, or by the Gumbel gate"},
+    {KEY(piggyback_bn), XST_OPTION_CHOICE, .choices = piggyback_bns, .fallback = "train",
+     .source = "Piggyback has frozen", .help = "whether later tasks train BN (frozen is not there yet)"},
+    {KEY(cpg_goals), XST_OPTION_TEXT, .fallback = "", .source = "CPG",
+     .help = "accuracies to reach: a run of method scratch, or a file with a percentage on each line"},
+    {KEY(cpg_prune_epochs), XST_OPTION_INT, .low = 1, .high = 100000, .scaled = true, .fallback = "20", .source = "CPG",
+     .unit = "epochs", .help = "of each pruning stage"},
+    {KEY(cpg_ramp_epochs), XST_OPTION_INT, .low = 1, .high = 100000, .scaled = true, .fallback = "4", .source = "CPG",
+     .unit = "epochs", .help = "of a stage in which the share of released weights grows"},
+    {KEY(cpg_train_floor), XST_OPTION_REAL, .low = 0, .high = 1, .fallback = "0.95", .source = "CPG",
+     .help = "training accuracy that a pruning stage must exceed to count; lower it for short runs"},
+    {KEY(cpg_retrain_epochs), XST_OPTION_INT, .low = 1, .high = 100000, .scaled = true, .fallback = "30",
+     .source = "CPG", .unit = "epochs", .help = "of retraining with a new mask, at most"},
+    {KEY(cpg_patience), XST_OPTION_INT, .low = 1, .high = 100000, .fallback = "5", .source = "CPG", .unit = "epochs",
+     .help = "in a row without a gain, after which retraining ends"},
+    {KEY(cpg_retrain_against), XST_OPTION_CHOICE, .choices = againsts, .fallback = "new-mask", .source = "CPG",
+     .help = "what retraining must beat: the kept net with the new mask, or as it was pruned"},
+    {KEY(cpg_grow), XST_OPTION_FLAG, .fallback = "0", .source = "CPG has 1",
+     .help = "widen the net where a task misses its goal (1 is not there yet)"},
 
     {KEY(backend), XST_OPTION_TEXT, .choices = backends, .fallback = "auto", .source = "xst",
      .help = "what does the arithmetic; auto takes the fastest that is there"},
@@ -144,6 +177,7 @@ static const struct {
     {"epochs", "Training a task"},
     {"mask", "Mask over the columns of earlier tasks"},
     {"update_every", "Drop and grow"},
+    {"finetune_lr", "Other methods"},
     {"backend", "How to run"},
 };
 

@@ -28,6 +28,7 @@ typedef struct xst_option {
     const char *fallback;       /* default, as text; for a flag it also sets the style of printing, 0/1 or off/on */
     const char *unit;           /* NULL: none */
     const char *help;
+    bool scaled;        /* an XST_OPTION_INT that stands for 100 epochs (xst_config_epochs) */
     const char *source; /* where the option, or its default, comes from */
 } xst_option;
 

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "config/number.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,7 +29,7 @@ void xst_option_range(const xst_option *option, char text[128])
 {
     char low[XST_NUMBER_TEXT], high[XST_NUMBER_TEXT];
     text[0] = 0;
-    if (option->low == option->high || option->choices)
+    if (option->low == option->high || (option->choices && option->type != XST_OPTION_REAL))
         return;
     xst_number_text(option->low, low);
     xst_number_text(option->high, high);
@@ -219,9 +220,14 @@ static xst_status set_uint(const value_context *v, const char *text, uint32_t *o
     return status;
 }
 
+/* A word in place of a number is NaN. */
 static xst_status set_real(const value_context *v, const char *text, double *out)
 {
-    double x = 0;
+    double x = NAN;
+    if (v->option->choices && strcmp(v->option->choices[0], text) == 0) {
+        *out = x;
+        return XST_OK;
+    }
     const xst_status status = parse_real(v, text, &x);
     if (status == XST_OK)
         *out = x;
@@ -347,13 +353,16 @@ void xst_value_text(const xst_config *config, const xst_option *option, char tex
     text[0] = 0;
     switch (option->type) {
     case XST_OPTION_INT:
-        put(text, "%d", *(const int *)at);
+        put(text, "%d", option->scaled ? xst_config_epochs(config, at) : *(const int *)at);
         return;
     case XST_OPTION_UINT:
         put(text, "%u", *(const uint32_t *)at);
         return;
     case XST_OPTION_REAL:
-        xst_number_text(*(const double *)at, text);
+        if (option->choices && isnan(*(const double *)at))
+            put(text, "%s", option->choices[0]);
+        else
+            xst_number_text(*(const double *)at, text);
         return;
     case XST_OPTION_FLAG:
         put(text, "%s", *(const bool *)at ? (words ? "on" : "1") : (words ? "off" : "0"));

@@ -1,19 +1,29 @@
 #include "methods/method.h"
 
-#include "methods/dense.h"
-#include "methods/sparse.h"
+#define METHOD_DECLARE(ID, name, object) extern const xst_method object;
+XST_METHODS(METHOD_DECLARE)
 
-static const xst_method methods[] = {
-    {.id = XST_METHOD_XST, .begin = xst_sparse_begin},
-    {.id = XST_METHOD_XST_ELEMENT, .begin = xst_sparse_begin, .element = true},
-    {.id = XST_METHOD_SCRATCH, .begin = xst_scratch_begin, .whole = true},
-    {.id = XST_METHOD_FINETUNE, .begin = xst_finetune_begin, .whole = true, .replays = true},
-};
+#define METHOD_ADDRESS(ID, name, object) [XST_METHOD_##ID] = &object,
+static const xst_method *const methods[] = {XST_METHODS(METHOD_ADDRESS)};
 
 const xst_method *xst_method_of(xst_method_id id)
 {
-    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
-        if (methods[i].id == id)
-            return &methods[i];
-    return NULL;
+    return methods[id];
+}
+
+bool xst_method_element(const xst_config *config)
+{
+    return xst_method_of(config->method)->element ||
+           (config->method == XST_METHOD_RIGL && config->granularity == XST_GRANULARITY_ELEMENT);
+}
+
+int xst_method_most_epochs(const xst_config *config)
+{
+    const xst_method *const method = xst_method_of(config->method);
+    return method->most_epochs ? method->most_epochs(config) : config->epochs;
+}
+
+void xst_course_free(xst_course *course)
+{
+    xst_task_record_free(&course->kept);
 }

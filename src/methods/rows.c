@@ -28,7 +28,7 @@ xst_status xst_rows_declare(const xst_net *net, const xst_task_plan *plan, uint3
             {"active", XST_U32, 1, {a}, true},
             {"value", XST_F32, 2, {a, length}, true},
             {"velocity", XST_F32, 2, {a, length}, true},
-            {"quota", XST_U32, 1, {events}, plan->drop_and_grow && events > 0},
+            {"quota", XST_U32, 1, {events}, events > 0},
         };
         char name[2 * XST_NAME_MAX];
         for (size_t i = 0; i < sizeof list / sizeof list[0] && status == XST_OK; i++) {
@@ -108,9 +108,11 @@ static xst_status emit_gates(const xst_rows *rows, xst_emitter *e, int masked, x
     builder b = begin(e, masked, XST_OP_GATES, err);
     b.op.p.gates = (xst_gates_params){
         .key = xst_random_key_of(rows->config->seed, rows->plan->position, XST_RANDOM_GATES),
+        .stage = (uint32_t)rows->plan->stage,
         .layer = (uint32_t)masked,
         .temperature = (float)rows->config->temperature,
         .paper = rows->config->gate == XST_GATE_PAPER,
+        .identity = rows->plan->identity_gate,
         .training = rows->training && rows->plan->learns_mask,
     };
     in_state(&b, "m_r");
@@ -193,15 +195,30 @@ static xst_status emit_drop_grow(const xst_rows *rows, xst_emitter *e, int maske
     return end(&b);
 }
 
+static xst_status emit_prune(xst_emitter *e, int masked, xst_error *err)
+{
+    builder b = begin(e, masked, XST_OP_PRUNE, err);
+    b.op.p.prune = (xst_prune_params){.geometry = xst_net_masked(e->net, masked)->geometry, .every = XST_PRUNE_EVERY};
+    in_shared(&b, "t");
+    in_state(&b, "quota");
+    out_state(&b, "active");
+    out_state(&b, "value");
+    out_state(&b, "velocity");
+    return end(&b);
+}
+
 xst_status xst_rows_gradient(void *user, xst_emitter *e, int masked, xst_tensor dw, xst_error *err)
 {
     const xst_rows *const rows = user;
     xst_status status = XST_OK;
-    if (!rows->grow || !rows->config->update_skips_sgd)
+    const bool grow = rows->exchange && rows->plan->drop_and_grow, prune = rows->exchange && rows->plan->prune.ramp > 0;
+    if (!grow || !rows->config->update_skips_sgd)
         status = emit_column_sgd(rows, e, masked, dw, err);
     if (status == XST_OK && rows->plan->learns_mask)
         status = emit_mask_update(e, masked, dw, err);
-    if (status == XST_OK && rows->grow)
+    if (status == XST_OK && grow)
         status = emit_drop_grow(rows, e, masked, dw, err);
+    if (status == XST_OK && prune)
+        status = emit_prune(e, masked, err);
     return status;
 }

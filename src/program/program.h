@@ -6,7 +6,7 @@
 #include "program/ops.h"
 
 typedef struct xst_program {
-    char name[XST_NAME_MAX]; /* "step", "step.grow", "short", "short.grow", "epoch", "eval" */
+    char name[XST_NAME_MAX]; /* "step", "step.exchange", "short", "short.exchange", "epoch", "test" */
     xst_op *op;
     int32_t count;
     size_t capacity;

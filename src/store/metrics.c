@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +17,8 @@
 static const char file_name[] = "metrics.csv";
 static const char header[] =
     "task,epoch,step,train_loss,train_accuracy,test_accuracy,images_per_s,seconds,active_columns,mask_density";
+/* Of methods that train a task in phases, all rows have one more field: the phase. */
+static const char phase_field[] = ",phase";
 
 enum { FIELDS = 10 };
 
@@ -28,7 +31,7 @@ static void add_row(xst_text *text, const xst_metrics_row *row)
     xst_text_add(text, ",%.1f,%.3f,%" PRIu64 ",", row->images_per_s, row->seconds, row->active_columns);
     if (isfinite(row->mask_density))
         xst_text_add(text, "%.6f", row->mask_density);
-    xst_text_add(text, "\n");
+    xst_text_add(text, "%s%s\n", row->phase[0] ? "," : "", row->phase);
 }
 
 /* One write, flushed. A row that did not get whole to the file is taken back, so that the file stays one of whole rows.
@@ -64,7 +67,7 @@ xst_status xst_run_append_metrics(xst_run *run, const xst_metrics_row *row, xst_
     if (status == XST_OK)
         status = xst_run_file(run, file_name, path, err);
     if (status == XST_OK && !xst_path_exists(path)) {
-        xst_text_add(&text, "%s\n", header);
+        xst_text_add(&text, "%s%s\n", header, row->phase[0] ? phase_field : "");
         status = xst_text_check(&text, err);
         if (status == XST_OK)
             status = xst_file_write(path, text.bytes, text.size, err);
@@ -80,7 +83,7 @@ xst_status xst_run_append_metrics(xst_run *run, const xst_metrics_row *row, xst_
     return status;
 }
 
-static xst_status parse_row(const xst_csv *csv, char *line, xst_metrics_row *row, xst_error *err)
+static xst_status parse_row(const xst_csv *csv, char *line, bool phases, xst_metrics_row *row, xst_error *err)
 {
     double value[FIELDS];
     char *rest = line;
@@ -90,8 +93,9 @@ static xst_status parse_row(const xst_csv *csv, char *line, xst_metrics_row *row
         if (!field || !xst_csv_number(field, &value[i]) || (!may_be_empty && isnan(value[i])))
             return xst_csv_fail(csv, "not a row of metrics", err);
     }
-    if (rest || value[0] < 1 || value[0] > 1e6 || value[1] < 1 || value[1] > 1e9 || value[2] < 0 ||
-        value[2] > UINT32_MAX || value[8] < 0 || value[8] > 1e15)
+    const char *const phase = phases ? xst_csv_field(&rest) : "";
+    if (!phase || rest || strlen(phase) >= sizeof row->phase || value[0] < 1 || value[0] > 1e6 || value[1] < 1 ||
+        value[1] > 1e9 || value[2] < 0 || value[2] > UINT32_MAX || value[8] < 0 || value[8] > 1e15)
         return xst_csv_fail(csv, "not a row of metrics", err);
     *row = (xst_metrics_row){
         .task = (int)value[0],
@@ -105,23 +109,28 @@ static xst_status parse_row(const xst_csv *csv, char *line, xst_metrics_row *row
         .active_columns = (uint64_t)value[8],
         .mask_density = value[9],
     };
+    snprintf(row->phase, sizeof row->phase, "%s", phase);
     return XST_OK;
 }
 
-static xst_status check_header(xst_csv *csv, xst_error *err)
+static xst_status check_header(xst_csv *csv, bool *phases, xst_error *err)
 {
     const char *const line = xst_csv_line(csv);
-    return line && strcmp(line, header) == 0 ? XST_OK : xst_csv_fail(csv, "not the header of metrics", err);
+    const size_t n = sizeof header - 1;
+    *phases = line && strncmp(line, header, n) == 0 && strcmp(line + n, phase_field) == 0;
+    return *phases || (line && strcmp(line, header) == 0) ? XST_OK
+                                                          : xst_csv_fail(csv, "not the header of metrics", err);
 }
 
 /* Start of what is to go: the first row beyond, or the rest of a row that was never finished. */
 static xst_status find_cut(xst_csv *csv, int task, int epoch, size_t *cut, xst_error *err)
 {
-    xst_status status = check_header(csv, err);
+    bool phases;
+    xst_status status = check_header(csv, &phases, err);
     *cut = csv->at;
     for (char *line; status == XST_OK && (line = xst_csv_line(csv));) {
         xst_metrics_row row;
-        status = parse_row(csv, line, &row, err);
+        status = parse_row(csv, line, phases, &row, err);
         if (status == XST_OK && (row.task > task || (row.task == task && row.epoch > epoch)))
             break;
         *cut = csv->at;
@@ -159,11 +168,12 @@ static xst_status parse_rows(xst_csv *csv, xst_metrics_row **rows, size_t *count
 {
     void *list = NULL;
     size_t capacity = 0;
-    xst_status status = check_header(csv, err);
+    bool phases;
+    xst_status status = check_header(csv, &phases, err);
     for (char *line; status == XST_OK && (line = xst_csv_line(csv)); ++*count) {
         status = xst_grow(&list, &capacity, *count + 1, sizeof(xst_metrics_row), "metrics", err);
         if (status == XST_OK)
-            status = parse_row(csv, line, (xst_metrics_row *)list + *count, err);
+            status = parse_row(csv, line, phases, (xst_metrics_row *)list + *count, err);
     }
     if (status != XST_OK) {
         xst_free(list);

@@ -23,14 +23,14 @@ static void make_block(char block[USER_BLOCK], const void *bytes, size_t size)
     snprintf(block, USER_BLOCK, "xst resume 1\nxxh3 %s of the %zu bytes after the first %d\n", hash, size, USER_BLOCK);
 }
 
-xst_status xst_run_write_resume(xst_run *run, const xst_array_record *arrays, int count, xst_error *err)
+xst_status xst_run_write_resume(xst_run *run, const xst_array_list *arrays, xst_error *err)
 {
     char *bytes = NULL;
     size_t size = 0;
     xst_hdf hdf = xst_hdf_create(file_name, err);
-    for (int i = 0; i < count; i++) {
-        const uint64_t dim[1] = {arrays[i].count};
-        xst_hdf_write(&hdf, arrays[i].name, arrays[i].type, 1, dim, arrays[i].data);
+    for (size_t i = 0; i < arrays->count; i++) {
+        const xst_array_record *const array = &arrays->at[i];
+        xst_hdf_write(&hdf, array->name, array->type, 1, &array->count, array->data);
     }
     xst_status status = xst_hdf_image(&hdf, USER_BLOCK, &bytes, &size);
     xst_hdf_close(&hdf);
@@ -42,34 +42,30 @@ xst_status xst_run_write_resume(xst_run *run, const xst_array_record *arrays, in
     return status;
 }
 
-/* Arrays read so far. */
-typedef struct list {
-    xst_array_record *at;
-    size_t count, capacity;
-} list;
-
-static void read_array(xst_hdf *hdf, const char *name, list *arrays)
+static void read_array(xst_hdf *hdf, const char *name, xst_array_list *arrays)
 {
     int rank = 0;
     uint64_t dim[4];
-    xst_array_record array = {0};
-    void *memory = arrays->at;
-    xst_hdf_shape(hdf, name, &array.type, &rank, dim);
-    array.data = xst_hdf_read(hdf, name, array.type, 1, &array.count);
+    xst_array_type type;
+    uint64_t count = 0;
+    void *room = NULL;
+    xst_hdf_shape(hdf, name, &type, &rank, dim);
+    void *const data = xst_hdf_read(hdf, name, type, 1, &count);
     if (hdf->status != XST_OK)
         return;
-    hdf->status = xst_grow(&memory, &arrays->capacity, arrays->count + 1, sizeof array, "arrays", hdf->err);
+    hdf->status = xst_arrays_add(arrays, name, type, 0, &room, hdf->err);
     if (hdf->status != XST_OK) {
-        xst_free(array.data);
+        xst_free(data);
         return;
     }
-    arrays->at = memory;
-    memcpy(array.name, name, strlen(name) + 1);
-    arrays->at[arrays->count++] = array;
+    xst_array_record *const array = &arrays->at[arrays->count - 1];
+    xst_free(array->data);
+    array->data = data;
+    array->count = count;
 }
 
 /* All arrays of a group and the groups in it; prefix is "" or "group/". */
-static void read_group(xst_hdf *hdf, const char *prefix, int depth, list *arrays) // NOLINT(misc-no-recursion)
+static void read_group(xst_hdf *hdf, const char *prefix, int depth, xst_array_list *arrays) // NOLINT(misc-no-recursion)
 {
     const int members = xst_hdf_members(hdf, *prefix ? prefix : "/");
     for (int i = 0; hdf->status == XST_OK && i < members; i++) {
@@ -89,7 +85,7 @@ static void read_group(xst_hdf *hdf, const char *prefix, int depth, list *arrays
     }
 }
 
-static xst_status parse(const char *path, const char *bytes, size_t size, list *arrays, xst_error *err)
+static xst_status parse(const char *path, const char *bytes, size_t size, xst_array_list *arrays, xst_error *err)
 {
     char block[USER_BLOCK];
     if (size > USER_BLOCK)
@@ -102,28 +98,22 @@ static xst_status parse(const char *path, const char *bytes, size_t size, list *
     return xst_hdf_close(&hdf);
 }
 
-xst_status xst_run_read_resume(const xst_run *run, xst_array_record **arrays, int *count, xst_error *err)
+xst_status xst_run_read_resume(const xst_run *run, xst_array_list *arrays, xst_error *err)
 {
     char path[XST_PATH_MAX];
     char *bytes = NULL;
     size_t size = 0;
-    list found = {0};
-    *arrays = NULL;
-    *count = 0;
+    *arrays = (xst_array_list){0};
     xst_status status = xst_run_file(run, file_name, path, err);
     if (status != XST_OK || !xst_path_exists(path))
         return status;
     status = xst_file_read(path, &bytes, &size, err);
     if (status == XST_OK)
-        status = parse(path, bytes, size, &found, err);
+        status = parse(path, bytes, size, arrays, err);
     xst_free(bytes);
-    if (status != XST_OK) {
-        xst_arrays_free(found.at, (int)found.count);
-        return status;
-    }
-    *arrays = found.at;
-    *count = (int)found.count;
-    return XST_OK;
+    if (status != XST_OK)
+        xst_arrays_free(arrays);
+    return status;
 }
 
 xst_status xst_run_remove_resume(xst_run *run, xst_error *err)
@@ -133,11 +123,4 @@ xst_status xst_run_remove_resume(xst_run *run, xst_error *err)
     if (status == XST_OK)
         status = xst_run_file(run, file_name, path, err);
     return status == XST_OK ? xst_file_remove(path, err) : status;
-}
-
-void xst_arrays_free(xst_array_record *arrays, int count)
-{
-    for (int i = 0; i < count; i++)
-        xst_free(arrays[i].data);
-    xst_free(arrays);
 }

@@ -23,6 +23,7 @@ typedef struct xst_run_task {
     double accuracy; /* percent, right after it was learnt; NaN: not yet */
     double seconds;
     double mask_density; /* NaN: no mask */
+    char kept[64];       /* what the task's net came from, of methods that choose among phases; else "" */
     char file[32];       /* "tasks/01.h5" */
     char xxh3[17];
 } xst_run_task;
@@ -43,6 +44,7 @@ typedef struct xst_metrics_row {
     double images_per_s, seconds;
     uint64_t active_columns;
     double mask_density; /* NaN: no mask */
+    char phase[32];      /* of methods that train a task in phases; "": the only one */
 } xst_metrics_row;
 
 typedef enum xst_run_mode { XST_RUN_CREATE, XST_RUN_RESUME, XST_RUN_READ } xst_run_mode;
@@ -85,11 +87,10 @@ xst_status xst_run_read_accuracy(const xst_run *run, double **matrix, int *rows,
 xst_status xst_run_write_task(xst_run *run, const xst_task_record *record, char xxh3[17], xst_error *err);
 xst_status xst_run_read_task(const xst_run *run, int position, const char *xxh3, xst_task_record *out, xst_error *err);
 
-/* resume.h5: named arrays. Read: XST_ERROR_RUN where it is damaged; *count = 0 where it is not there. */
-xst_status xst_run_write_resume(xst_run *run, const xst_array_record *arrays, int count, xst_error *err);
-xst_status xst_run_read_resume(const xst_run *run, xst_array_record **arrays, int *count, xst_error *err);
+/* resume.h5: named arrays. Read: XST_ERROR_RUN where it is damaged; no arrays where it is not there. */
+xst_status xst_run_write_resume(xst_run *run, const xst_array_list *arrays, xst_error *err);
+xst_status xst_run_read_resume(const xst_run *run, xst_array_list *arrays, xst_error *err);
 xst_status xst_run_remove_resume(xst_run *run, xst_error *err);
-void xst_arrays_free(xst_array_record *arrays, int count);
 
 /* Any other small file of the run (activity.csv, report/...): atomic; name is relative to the folder. */
 xst_status xst_run_write_file(xst_run *run, const char *name, const void *bytes, size_t size, xst_error *err);

@@ -54,8 +54,8 @@ static xst_status stand_before(xst_task_programs *p, uint32_t t, xst_error *err)
 /* The first step at which a full batch exchanges columns; 0: none. */
 static uint32_t first_exchange(const xst_task_programs *p)
 {
-    for (uint32_t t = 1; t <= p->grow_end; t++)
-        if (xst_task_programs_due(p, t) == XST_PROGRAM_STEP_GROW)
+    for (uint32_t t = 1; t <= p->exchange_events * p->exchange_every; t++)
+        if (xst_task_programs_due(p, t) == XST_PROGRAM_STEP_EXCHANGE)
             return t;
     return 0;
 }
@@ -79,7 +79,7 @@ static xst_status time_rounds(xst_task_programs *p, const xst_ceiling *c, int ro
         if (status == XST_OK && exchange > 0 && i >= 0 && i % 4 == 0) {
             status = stand_before(p, exchange, err);
             if (status == XST_OK)
-                status = run_once(p->api, p->session, p->executable[XST_PROGRAM_STEP_GROW], &grow[grown++], err);
+                status = run_once(p->api, p->session, p->executable[XST_PROGRAM_STEP_EXCHANGE], &grow[grown++], err);
         }
     }
     if (status != XST_OK)
@@ -187,8 +187,9 @@ static xst_status bench_task(const xst_config *config, int position, int rounds,
     if (status == XST_OK)
         status = xst_dataset_load(t.dataset, 0, 0.0, &data, err);
     for (int i = 1; i <= position && status == XST_OK; i++) {
-        xst_task_plan plan = {.position = i, .layers = t.net.masked_count};
-        status = t.method->begin(config, t.model, i, &plan, err);
+        xst_task_plan plan = {0};
+        xst_course course = xst_trainer_course(&t, i, data.name);
+        status = xst_trainer_plan(&t, &course, NULL, &plan, err);
         for (int m = 0; m < plan.layers && i < position && status == XST_OK; m++)
             status = xst_model_own(t.model, m, i, plan.layer[m].active, plan.layer[m].value, plan.layer[m].count,
                                    t.method->whole, err);

@@ -1,4 +1,4 @@
-/* The epochs of one task: an epoch is a shuffle, a replay per step, and one read-back. */
+/* The epochs of a phase: an epoch is a shuffle, a replay per step, and one read-back. */
 #include "train/trainer.h"
 
 #include "base/clock.h"
@@ -13,11 +13,12 @@ static const double REPORT_SECONDS = 0.25;
 typedef struct looping {
     xst_trainer *trainer;
     xst_task_programs *p;
+    xst_course *course;
     const xst_task_data *data;
-    uint32_t t;               /* updates done */
+    uint32_t t;               /* updates done in the phase */
     double started, reported; /* clock: this epoch's first step; the last report */
-    double seconds;           /* of training in this task, by this process */
     uint32_t epoch_from;      /* t when this process began the epoch */
+    bool stop;                /* the method has seen enough */
 } looping;
 
 static xst_progress progress_of(const looping *s, xst_event event)
@@ -30,7 +31,8 @@ static xst_progress progress_of(const looping *s, xst_event event)
         .tasks = trainer->tasks,
         .task_name = s->data->name,
         .epoch = (int)done + 1,
-        .epochs = trainer->config->epochs,
+        .epochs = s->p->plan->epochs,
+        .phase = s->p->plan->name,
         .step = s->t,
         .steps = s->p->steps,
         .train_loss = NAN,
@@ -68,12 +70,13 @@ static xst_status report_step(looping *s, xst_error *err)
 
 static xst_status save(looping *s, xst_error *err)
 {
-    xst_array_record *arrays = NULL;
-    int count = 0;
-    xst_status status = xst_state_save(s->p, &arrays, &count, err);
+    xst_array_list arrays = {0};
+    xst_status status = xst_course_save(s->course, &arrays, err);
     if (status == XST_OK)
-        status = xst_run_write_resume(s->trainer->run, arrays, count, err);
-    xst_arrays_free(arrays, count);
+        status = xst_state_save(s->p, &arrays, err);
+    if (status == XST_OK)
+        status = xst_run_write_resume(s->trainer->run, &arrays, err);
+    xst_arrays_free(&arrays);
     return status;
 }
 
@@ -94,10 +97,8 @@ static xst_status stop_if_asked(looping *s, xst_error *err)
 
 static xst_status start_epoch(looping *s, uint32_t epoch, xst_error *err)
 {
-    const xst_config *const c = s->trainer->config;
-    const float rates[2] = {
-        (float)xst_schedule_rate(s->p->plan->lr, c->lr_gamma, &c->lr_steps, (int)epoch, c->epochs),
-        (float)xst_schedule_rate(c->mask_lr, c->lr_gamma, &c->mask_lr_steps, (int)epoch, c->epochs)};
+    const float rates[2] = {(float)xst_rate_at(&s->p->plan->lr, (int)epoch),
+                            (float)xst_rate_at(&s->p->plan->mask_lr, (int)epoch)};
     const double zero[2] = {0.0, 0.0};
     xst_status status = xst_task_upload(s->p, "rates", NULL, rates, err);
     if (status == XST_OK && s->t == epoch * s->p->steps_per_epoch)
@@ -115,7 +116,7 @@ static xst_status run_steps(looping *s, uint32_t until, xst_error *err)
     while (s->t < until && status == XST_OK) {
         status = s->p->api->run(s->p->executable[xst_task_programs_due(s->p, s->t + 1)], err);
         s->t++;
-        s->trainer->steps_left--;
+        s->trainer->steps_left -= s->trainer->steps_left > 0;
         if (status == XST_OK && xst_clock_seconds() - s->reported > REPORT_SECONDS)
             status = report_step(s, err);
         if (status == XST_OK && s->t < until)
@@ -124,57 +125,87 @@ static xst_status run_steps(looping *s, uint32_t until, xst_error *err)
     return status == XST_OK ? s->p->api->synchronise(s->p->session, err) : status;
 }
 
-/* Accuracy on the test images with running statistics and the exported mask. */
-static xst_status evaluate(looping *s, double *accuracy, xst_error *err)
+/* Accuracy on the test images, or on those held out, with running statistics and the exported mask. */
+static xst_status evaluate(looping *s, xst_program_id id, double *accuracy, xst_error *err)
 {
-    const uint32_t zero = 0;
+    const bool valid = id == XST_PROGRAM_VALID;
+    const char *const name = valid ? "valid_metrics" : "test_metrics";
+    const uint32_t zero = 0, images = valid ? s->p->valid_count : s->p->test_count;
     double metrics[2] = {0.0, 0.0};
     xst_status status = xst_task_upload(s->p, "cursor", NULL, &zero, err);
     if (status == XST_OK)
-        status = xst_task_upload(s->p, "test_metrics", NULL, metrics, err);
-    for (uint32_t i = 0; i < s->p->test_count && status == XST_OK; i += XST_EVAL_BATCH)
-        status = s->p->api->run(s->p->executable[XST_PROGRAM_EVAL], err);
+        status = xst_task_upload(s->p, name, NULL, metrics, err);
+    for (uint32_t i = 0; i < images && status == XST_OK; i += XST_EVAL_BATCH)
+        status = s->p->api->run(s->p->executable[id], err);
     if (status == XST_OK)
-        status = xst_task_download(s->p, "test_metrics", NULL, metrics, err);
-    *accuracy = 100.0 * metrics[1] / s->p->test_count;
+        status = xst_task_download(s->p, name, NULL, metrics, err);
+    *accuracy = 100.0 * metrics[1] / images;
     return status;
 }
 
-static uint64_t active_columns(const xst_task_plan *plan)
+/* The accuracies that are due after an epoch of the phase (0: before the first). */
+static xst_status measure(looping *s, int epoch, double *test, double *chosen, xst_error *err)
 {
-    uint64_t n = 0;
-    for (int m = 0; m < plan->layers; m++)
-        n += plan->layer[m].count;
-    return n;
+    const xst_task_plan *const plan = s->p->plan;
+    const int number = (int)s->course->epochs + epoch;
+    const bool last = epoch == plan->epochs;
+    const bool choose = plan->choose == XST_CHOOSE_EVERY || (plan->choose == XST_CHOOSE_LAST && last);
+    const bool on_test = choose && s->p->valid_count == 0;
+    xst_status status = XST_OK;
+    *test = *chosen = NAN;
+    if (on_test || (epoch > 0 && (last || number % s->trainer->config->eval_every == 0)))
+        status = evaluate(s, XST_PROGRAM_EVAL, test, err);
+    *chosen = on_test ? *test : NAN;
+    if (choose && !on_test && status == XST_OK)
+        status = evaluate(s, XST_PROGRAM_VALID, chosen, err);
+    return status;
+}
+
+/* The method looks at the epoch, and may put the net aside or end the phase. */
+static xst_status judge(looping *s, int epoch, double train, double chosen, xst_error *err)
+{
+    const xst_task_plan *const plan = s->p->plan;
+    const xst_method *const method = s->trainer->method;
+    bool keep = false;
+    s->course->last = (xst_epoch){.epoch = epoch, .epochs = plan->epochs, .train = train, .chosen = chosen};
+    if (!method->judge || plan->choose != XST_CHOOSE_EVERY)
+        return XST_OK;
+    method->judge(s->course, &s->course->last, &keep, &s->stop);
+    if (!keep)
+        return XST_OK;
+    xst_task_record_free(&s->course->kept);
+    return xst_state_record(s->p, s->trainer->model, &s->course->kept, err);
 }
 
 static xst_status finish_epoch(looping *s, int epoch, xst_error *err)
 {
-    const xst_config *const c = s->trainer->config;
     const double seconds = xst_clock_seconds() - s->started;
-    double metrics[2];
+    double metrics[2], chosen = NAN;
     xst_status status = read_metrics(s, metrics, err);
     if (status == XST_OK && !isfinite(metrics[0]))
         return xst_fail(err, XST_ERROR_NUMERIC,
                         "the loss is not finite in task %d, epoch %d: lower lr (now %g); the run keeps its last "
                         "checkpoint",
-                        s->p->plan->position, epoch, s->p->plan->lr);
+                        s->p->plan->position, epoch, s->p->plan->lr.base);
     xst_metrics_row row = {.task = s->p->plan->position,
-                           .epoch = epoch,
-                           .step = s->t,
+                           .epoch = (int)s->course->epochs + epoch,
+                           .step = s->course->steps + s->t,
                            .train_loss = metrics[0] / s->p->train_count,
                            .train_accuracy = 100.0 * metrics[1] / s->p->train_count,
                            .test_accuracy = NAN,
-                           .seconds = seconds,
-                           .active_columns = active_columns(s->p->plan)};
+                           .seconds = seconds};
+    snprintf(row.phase, sizeof row.phase, "%s", s->p->plan->name);
     row.images_per_s = (double)(s->t - s->epoch_from) * s->p->train_count / s->p->steps_per_epoch / seconds;
-    if (status == XST_OK && (epoch % c->eval_every == 0 || epoch == c->epochs))
-        status = evaluate(s, &row.test_accuracy, err);
+    if (status == XST_OK)
+        status = measure(s, epoch, &row.test_accuracy, &chosen, err);
+    if (status == XST_OK)
+        status = xst_state_active(s->p, &row.active_columns, err);
     if (status == XST_OK)
         status = xst_state_mask_density(s->p, s->trainer->model, &row.mask_density, err);
     if (status == XST_OK)
         status = xst_run_append_metrics(s->trainer->run, &row, err);
-    s->seconds += seconds;
+    if (status == XST_OK)
+        status = judge(s, epoch, row.train_accuracy, chosen, err);
     s->trainer->seconds += seconds;
     s->trainer->steps += s->t - s->epoch_from;
     xst_progress progress = progress_of(s, XST_EVENT_EPOCH);
@@ -188,25 +219,38 @@ static xst_status finish_epoch(looping *s, int epoch, xst_error *err)
     return status;
 }
 
-xst_status xst_trainer_epochs(xst_trainer *trainer, xst_task_programs *p, const xst_task_data *data, double *seconds,
+/* A method that chooses among all epochs also sees the net it starts from. */
+static xst_status look_at_start(looping *s, xst_error *err)
+{
+    double test, chosen;
+    if (s->t > 0 || s->p->plan->choose != XST_CHOOSE_EVERY)
+        return XST_OK;
+    const xst_status status = measure(s, 0, &test, &chosen, err);
+    return status == XST_OK ? judge(s, 0, NAN, chosen, err) : status;
+}
+
+xst_status xst_trainer_epochs(xst_trainer *trainer, xst_task_programs *p, xst_course *course, const xst_task_data *data,
                               xst_error *err)
 {
-    looping s = {.trainer = trainer, .p = p, .data = data};
-    const int every = trainer->config->checkpoint_every;
+    looping s = {.trainer = trainer, .p = p, .course = course, .data = data};
+    const int every = trainer->config->checkpoint_every, epochs = p->plan->epochs;
     xst_status status = xst_task_download(p, "t", NULL, &s.t, err);
     s.reported = xst_clock_seconds();
-    for (uint32_t epoch = s.t / p->steps_per_epoch; (int)epoch < trainer->config->epochs && status == XST_OK; epoch++) {
-        const int number = (int)epoch + 1;
-        status = start_epoch(&s, epoch, err);
+    if (status == XST_OK)
+        status = look_at_start(&s, err);
+    for (int epoch = (int)(s.t / p->steps_per_epoch); epoch < epochs && !s.stop && status == XST_OK; epoch++) {
+        const bool more = epoch + 1 < epochs;
+        status = start_epoch(&s, (uint32_t)epoch, err);
         if (status == XST_OK)
-            status = run_steps(&s, (epoch + 1) * p->steps_per_epoch, err);
+            status = run_steps(&s, (uint32_t)(epoch + 1) * p->steps_per_epoch, err);
         if (status == XST_OK)
-            status = finish_epoch(&s, number, err);
-        if (status == XST_OK && every > 0 && number % every == 0 && number < trainer->config->epochs)
+            status = finish_epoch(&s, epoch + 1, err);
+        if (status == XST_OK && more && !s.stop && every > 0 && ((int)course->epochs + epoch + 1) % every == 0)
             status = save(&s, err);
-        if (status == XST_OK && number < trainer->config->epochs)
+        if (status == XST_OK && more && !s.stop)
             status = stop_if_asked(&s, err);
     }
-    *seconds = s.seconds;
+    course->epochs += s.t / p->steps_per_epoch;
+    course->steps += s.t;
     return status;
 }

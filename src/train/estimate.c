@@ -37,10 +37,16 @@ static xst_status time_steps(xst_task_programs *p, double *median, xst_error *er
     return status;
 }
 
+/* Of a task, at most. */
+static uint64_t most_steps(const xst_trainer *t, const xst_task_programs *p)
+{
+    return (uint64_t)xst_method_most_epochs(t->config) * p->steps_per_epoch;
+}
+
 static void count(const xst_trainer *t, const xst_task_programs *p, xst_estimate *e)
 {
     const xst_config *const c = t->config;
-    e->steps = (uint64_t)p->steps * (uint64_t)t->tasks;
+    e->steps = most_steps(t, p) * (uint64_t)t->tasks;
     e->memory_bytes = (double)p->api->session_bytes(p->session);
     for (int m = 0; m < t->net.masked_count; m++) {
         const xst_layer *const l = xst_net_masked(&t->net, m);
@@ -79,9 +85,10 @@ static xst_status copy_program(const xst_task_programs *p, char **out, xst_error
 static xst_status try_task(xst_trainer *t, int position, const xst_task_data *data, double *seconds, xst_estimate *e,
                            char **program_text, xst_error *err)
 {
-    xst_task_plan plan = {.position = position, .layers = t->net.masked_count};
+    xst_task_plan plan = {0};
     xst_task_programs *p = NULL;
-    xst_status status = t->method->begin(t->config, t->model, position, &plan, err);
+    xst_course course = xst_trainer_course(t, position, data->name);
+    xst_status status = xst_trainer_plan(t, &course, NULL, &plan, err);
     if (status == XST_OK)
         status = xst_task_programs_create(t->api, t->backend, t->config, &t->net, &plan, data, &p, err);
     if (status == XST_OK)
@@ -96,9 +103,11 @@ static xst_status try_task(xst_trainer *t, int position, const xst_task_data *da
     if (status == XST_OK && program_text)
         status = copy_program(p, program_text, err);
     if (status == XST_OK) /* seconds of the whole task */
-        *seconds *= (double)p->steps;
-    if (status == XST_OK && e)
-        e->step_seconds = *seconds / (double)p->steps;
+    {
+        if (e)
+            e->step_seconds = *seconds;
+        *seconds *= (double)most_steps(t, p);
+    }
     xst_task_programs_destroy(p);
     xst_task_plan_free(&plan);
     return status;

@@ -19,23 +19,27 @@ void xst_trainer_keep_test(xst_trainer *trainer, int position, xst_task_data *da
     data->test = (xst_images){0};
 }
 
-/* Goes on from resume.h5 where it belongs to this task; what lies beyond it in metrics.csv is cut. */
-static xst_status restore(xst_trainer *trainer, xst_task_programs *p, xst_error *err)
+xst_course xst_trainer_course(const xst_trainer *trainer, int position, const char *name)
 {
-    xst_array_record *arrays = NULL;
-    int count = 0;
-    uint32_t t = 0;
-    xst_status status = xst_run_read_resume(trainer->run, &arrays, &count, err);
-    if (status == XST_OK && xst_state_is_of(arrays, count, p->plan->position)) {
-        status = xst_state_restore(p, arrays, count, err);
-        if (status == XST_OK)
-            status = xst_task_download(p, "t", NULL, &t, err);
-    }
-    xst_arrays_free(arrays, count);
-    if (status == XST_OK)
-        status = xst_run_keep_metrics(trainer->run, p->plan->position, (int)(t / p->steps_per_epoch), err);
-    trainer->steps_left -= t;
-    return status;
+    return (xst_course){.config = trainer->config,
+                        .model = trainer->model,
+                        .task = name,
+                        .position = position,
+                        .goal = trainer->goals ? trainer->goals[position - 1] : NAN};
+}
+
+xst_status xst_trainer_plan(const xst_trainer *trainer, xst_course *course, const xst_task_record *net,
+                            xst_task_plan *plan, xst_error *err)
+{
+    *plan = (xst_task_plan){.position = course->position, .stage = course->phase, .layers = trainer->net.masked_count};
+    return trainer->method->plan(course, net, plan, err);
+}
+
+/* Steps to come, at most: what this task may still take, and the tasks after it. */
+static uint64_t steps_to_come(const xst_trainer *trainer, const xst_course *course, const xst_task_programs *p)
+{
+    const uint64_t task = (uint64_t)xst_method_most_epochs(trainer->config) * p->steps_per_epoch;
+    return (task > course->steps ? task - course->steps : 0) + (uint64_t)(trainer->tasks - course->position) * task;
 }
 
 /* BN statistics anew under the exported mask, without noise (method notes, section 9). */
@@ -50,25 +54,100 @@ static xst_status recalibrate(xst_task_programs *p, xst_error *err)
     return status;
 }
 
-static xst_status train(xst_trainer *trainer, const xst_task_plan *plan, const xst_task_data *data,
-                        xst_task_record *record, double *seconds, double *density, xst_error *err)
+/* One phase from its plan to the net it leaves. saved: goes on from there. */
+static xst_status train_phase(xst_trainer *trainer, xst_course *course, const xst_task_plan *plan,
+                              const xst_task_data *data, const xst_array_list *saved, xst_task_record *net,
+                              xst_error *err)
 {
     xst_task_programs *p = NULL;
+    uint32_t t = 0;
     xst_status status =
         xst_task_programs_create(trainer->api, trainer->backend, trainer->config, &trainer->net, plan, data, &p, err);
     if (status == XST_OK)
         status = xst_state_start(p, trainer->model, data, err);
+    if (status == XST_OK && saved)
+        status = xst_state_restore(p, saved, err);
+    if (status == XST_OK && saved)
+        status = xst_task_download(p, "t", NULL, &t, err);
     if (status == XST_OK)
-        status = restore(trainer, p, err);
-    if (status == XST_OK)
-        status = xst_trainer_epochs(trainer, p, data, seconds, err);
+        status =
+            xst_run_keep_metrics(trainer->run, plan->position, (int)(course->epochs + t / p->steps_per_epoch), err);
+    if (status == XST_OK) {
+        trainer->steps_left = steps_to_come(trainer, course, p) - t;
+        status = xst_trainer_epochs(trainer, p, course, data, err);
+    }
     if (status == XST_OK && trainer->config->bn_recalibrate)
         status = recalibrate(p, err);
     if (status == XST_OK)
-        status = xst_state_mask_density(p, trainer->model, density, err);
-    if (status == XST_OK)
-        status = xst_state_record(p, trainer->model, record, err);
+        status = xst_state_record(p, trainer->model, net, err);
     xst_task_programs_destroy(p);
+    return status;
+}
+
+/* Plans and trains the phase under way; *net, what the phase before it left, becomes what this one leaves. */
+static xst_status run_phase(xst_trainer *trainer, xst_course *course, const xst_task_data *data,
+                            const xst_array_list *saved, xst_task_record *net, xst_error *err)
+{
+    xst_task_plan plan = {0};
+    xst_task_record left = {0};
+    xst_status status = xst_trainer_plan(trainer, course, course->phase > 0 ? net : NULL, &plan, err);
+    if (status == XST_OK)
+        status = train_phase(trainer, course, &plan, data, saved, &left, err);
+    xst_task_plan_free(&plan);
+    xst_task_record_free(net);
+    *net = left;
+    return status;
+}
+
+/* All phases, from the start or from what resume.h5 holds of this task. */
+static xst_status train(xst_trainer *trainer, xst_course *course, const xst_task_data *data, xst_task_record *net,
+                        xst_error *err)
+{
+    xst_array_list saved = {0};
+    bool more = true, resumed = false;
+    xst_status status = xst_run_read_resume(trainer->run, &saved, err);
+    if (status == XST_OK && xst_course_is_of(&saved, course->position)) {
+        resumed = true;
+        status = xst_course_restore(course, data->classes, &saved, err);
+        if (status == XST_OK && course->phase > 0)
+            status = xst_course_saved_net(course, data->classes, &saved, net, err);
+    }
+    while (more && status == XST_OK) {
+        status = run_phase(trainer, course, data, resumed ? &saved : NULL, net, err);
+        resumed = more = false;
+        if (status == XST_OK && trainer->method->next)
+            status = trainer->method->next(course, net, &more, err);
+        course->phase++;
+    }
+    xst_arrays_free(&saved);
+    return status;
+}
+
+/* Share of preserved columns that the task has on; NaN where it has no mask. The model does not own the task's yet. */
+static double mask_density(const xst_model *model, const xst_task_record *record)
+{
+    uint64_t on = 0, all = 0;
+    for (int m = 0; m < record->layer_count; m++) {
+        const uint8_t *const mask = record->layers[m].mask;
+        for (uint32_t c = 0; mask && c < record->layers[m].geometry.columns; c++) {
+            const bool owned = model->layer[m].owner[c] != 0;
+            all += owned;
+            on += owned && (mask[c / 8] >> c % 8 & 1) != 0;
+        }
+    }
+    return all > 0 ? (double)on / (double)all : NAN;
+}
+
+/* Seconds of the task's epochs, whichever process ran them. */
+static xst_status training_seconds(const xst_trainer *trainer, int position, double *seconds, xst_error *err)
+{
+    xst_metrics_row *rows = NULL;
+    size_t count = 0;
+    const xst_status status = xst_run_read_metrics(trainer->run, &rows, &count, err);
+    *seconds = 0.0;
+    for (size_t i = 0; i < count; i++)
+        *seconds += rows[i].task == position ? rows[i].seconds : 0.0;
+    xst_free(rows);
     return status;
 }
 
@@ -125,8 +204,7 @@ static xst_status add_logits(xst_trainer *trainer, xst_task_record *record, xst_
 }
 
 /* tasks/NN.h5, the row of accuracy.csv measured from the files, then the manifest: the commit point. */
-static xst_status commit(xst_trainer *trainer, const xst_task_record *record, double seconds, double density,
-                         xst_error *err)
+static xst_status commit(xst_trainer *trainer, const xst_task_record *record, xst_error *err)
 {
     const int i = record->position, n = trainer->tasks;
     xst_run_task *const task = &trainer->manifest.tasks[i - 1];
@@ -142,8 +220,6 @@ static xst_status commit(xst_trainer *trainer, const xst_task_record *record, do
         return status;
     snprintf(task->status, sizeof task->status, "done");
     task->accuracy = trainer->accuracy[(i - 1) * n + i - 1];
-    task->seconds = seconds;
-    task->mask_density = density;
     status = xst_run_write_manifest(trainer->run, &trainer->manifest, err);
     return status == XST_OK ? xst_run_remove_resume(trainer->run, err) : status;
 }
@@ -173,20 +249,19 @@ static void describe(const xst_trainer *trainer, const xst_task_data *data, xst_
 xst_status xst_trainer_learn(xst_trainer *trainer, int position, xst_error *err)
 {
     xst_task_data data = {0};
-    xst_task_plan plan = {.position = position, .layers = trainer->net.masked_count};
     xst_task_record record = {0};
     double seconds = 0.0, density = NAN;
     xst_status status = xst_dataset_load(trainer->dataset, trainer->config->tasks.at[position - 1],
                                          trainer->config->valid_share, &data, err);
+    xst_course course = xst_trainer_course(trainer, position, data.name);
     if (status == XST_OK) {
         const xst_progress progress = {
             .event = XST_EVENT_TASK, .task = position, .tasks = trainer->tasks, .task_name = data.name};
         xst_trainer_report(trainer, &progress);
-        status = trainer->method->begin(trainer->config, trainer->model, position, &plan, err);
+        status = train(trainer, &course, &data, &record, err);
     }
-    if (status == XST_OK)
-        status = train(trainer, &plan, &data, &record, &seconds, &density, err);
     if (status == XST_OK) {
+        density = mask_density(trainer->model, &record);
         describe(trainer, &data, &record);
         xst_trainer_keep_test(trainer, position, &data);
         status = adopt(trainer, &record, err);
@@ -194,11 +269,18 @@ xst_status xst_trainer_learn(xst_trainer *trainer, int position, xst_error *err)
     if (status == XST_OK)
         status = add_logits(trainer, &record, err);
     if (status == XST_OK)
-        status = commit(trainer, &record, seconds, density, err);
+        status = training_seconds(trainer, position, &seconds, err);
+    if (status == XST_OK) {
+        xst_run_task *const task = &trainer->manifest.tasks[position - 1];
+        task->seconds = seconds;
+        task->mask_density = density;
+        snprintf(task->kept, sizeof task->kept, "%s", course.note);
+        status = commit(trainer, &record, err);
+    }
     if (status == XST_OK)
         report_done(trainer, position);
     xst_task_record_free(&record);
-    xst_task_plan_free(&plan);
+    xst_course_free(&course);
     xst_task_data_free(&data);
     return status;
 }

@@ -13,6 +13,17 @@ typedef struct declaration {
     int64_t dim[4];
 } declaration;
 
+static xst_status declare_list(xst_task_programs *p, const declaration *list, size_t n, xst_error *err)
+{
+    xst_status status = XST_OK;
+    for (size_t i = 0; i < n && status == XST_OK; i++) {
+        xst_tensor t;
+        status =
+            xst_tensors_add(&p->tensors, list[i].name, list[i].dtype, XST_STATE, list[i].rank, list[i].dim, &t, err);
+    }
+    return status;
+}
+
 static xst_status declare(xst_task_programs *p, xst_error *err)
 {
     const int64_t n = p->train_count, m = p->test_count;
@@ -30,15 +41,18 @@ static xst_status declare(xst_task_programs *p, xst_error *err)
         {"test_logits", XST_F32, 2, {m, p->classes}},
         {"test_metrics", XST_F64, 1, {2}},
     };
-    xst_status status = XST_OK;
-    for (size_t i = 0; i < sizeof list / sizeof list[0] && status == XST_OK; i++) {
-        xst_tensor t;
-        status =
-            xst_tensors_add(&p->tensors, list[i].name, list[i].dtype, XST_STATE, list[i].rank, list[i].dim, &t, err);
-    }
+    xst_status status = declare_list(p, list, sizeof list / sizeof list[0], err);
     if (status == XST_OK)
         status = xst_emit_params(p->net, p->classes, true, &p->tensors, err);
-    return status == XST_OK ? xst_rows_declare(p->net, p->plan, p->grow_events, &p->tensors, err) : status;
+    const declaration valid[] = {
+        {"valid_images", XST_U8, 4, {p->valid_count, XST_CHANNELS, XST_SIDE, XST_SIDE}},
+        {"valid_labels", XST_U32, 1, {p->valid_count}},
+        {"valid_logits", XST_F32, 2, {p->valid_count, p->classes}},
+        {"valid_metrics", XST_F64, 1, {2}},
+    };
+    if (status == XST_OK && p->valid_count > 0)
+        status = declare_list(p, valid, sizeof valid / sizeof valid[0], err);
+    return status == XST_OK ? xst_rows_declare(p->net, p->plan, p->exchange_events, &p->tensors, err) : status;
 }
 
 /* Appends an operation whose operands are given by name, each list ended by NULL. */
@@ -110,10 +124,10 @@ static xst_status emit_loss(xst_task_programs *p, xst_emitter *e, const batch_na
     return added == XST_OK ? xst_emit_backward(e, dlogits, err) : added;
 }
 
-static xst_status emit_step(xst_task_programs *p, xst_program_id id, const char *name, bool is_short, bool grow,
+static xst_status emit_step(xst_task_programs *p, xst_program_id id, const char *name, bool is_short, bool exchange,
                             xst_error *err)
 {
-    xst_rows rows = {.config = p->config, .plan = p->plan, .grow = grow, .training = true};
+    xst_rows rows = {.config = p->config, .plan = p->plan, .exchange = exchange, .training = true};
     const xst_weight_hooks hooks = {&rows, xst_rows_weights, xst_rows_gradient};
     xst_emitter e = emitter_of(p, id, name, is_short ? "short" : "step", is_short ? p->last : p->batch, &hooks);
     batch_names names;
@@ -127,6 +141,7 @@ static xst_status emit_step(xst_task_programs *p, xst_program_id id, const char 
         return status;
     xst_op batch = xst_op_make(XST_OP_TRAIN_BATCH, "batch");
     batch.p.batch = (xst_batch_params){.key = key_of(p, XST_RANDOM_AUGMENT),
+                                       .stage = (uint32_t)p->plan->stage,
                                        .steps = p->steps_per_epoch,
                                        .batch = p->batch,
                                        .augment = p->config->augment,
@@ -141,7 +156,8 @@ static xst_status emit_step(xst_task_programs *p, xst_program_id id, const char 
 static xst_status emit_epoch(xst_task_programs *p, xst_error *err)
 {
     xst_op op = xst_op_make(XST_OP_SHUFFLE, "epoch");
-    op.p.shuffle = (xst_shuffle_params){.key = key_of(p, XST_RANDOM_SHUFFLE), .steps = p->steps_per_epoch};
+    op.p.shuffle = (xst_shuffle_params){
+        .key = key_of(p, XST_RANDOM_SHUFFLE), .stage = (uint32_t)p->plan->stage, .steps = p->steps_per_epoch};
     snprintf(p->program[XST_PROGRAM_EPOCH].name, XST_NAME_MAX, "epoch");
     return add_named(p, &p->program[XST_PROGRAM_EPOCH], op, (const char *[]){"t", NULL},
                      (const char *[]){"order", NULL}, err);
@@ -164,20 +180,26 @@ static xst_status emit_count(xst_task_programs *p, xst_emitter *e, xst_error *er
                      (const char *[]){"cursor", NULL}, err);
 }
 
-static xst_status emit_eval(xst_task_programs *p, xst_error *err)
+/* Evaluation of the images, labels, .. whose names begin with `set`. */
+static xst_status emit_eval(xst_task_programs *p, xst_program_id id, const char *set, xst_error *err)
 {
+    char images[XST_NAME_MAX], labels[XST_NAME_MAX], all[XST_NAME_MAX], metrics[XST_NAME_MAX];
+    snprintf(images, sizeof images, "%s_images", set);
+    snprintf(labels, sizeof labels, "%s_labels", set);
+    snprintf(all, sizeof all, "%s_logits", set);
+    snprintf(metrics, sizeof metrics, "%s_metrics", set);
     xst_rows rows = {.config = p->config, .plan = p->plan};
     const xst_weight_hooks hooks = {&rows, xst_rows_weights, xst_rows_gradient};
-    xst_emitter e = emitter_of(p, XST_PROGRAM_EVAL, "eval", "eval", XST_EVAL_BATCH, &hooks);
+    xst_emitter e = emitter_of(p, id, set, set, XST_EVAL_BATCH, &hooks);
     batch_names names;
     xst_tensor logits = -1;
-    xst_status status = emit_eval_batch(p, &e, "test_images", "test_labels", &names, err);
+    xst_status status = emit_eval_batch(p, &e, images, labels, &names, err);
     if (status == XST_OK)
         status = xst_emit_forward(&e, xst_tensors_find(&p->tensors, names.x), &logits, err);
     if (status == XST_OK)
         status = add_named(p, e.program, xst_op_make(XST_OP_EVAL_LOSS, "loss"),
                            (const char *[]){p->tensors.info[logits].name, names.y, "cursor", NULL},
-                           (const char *[]){"test_logits", "test_metrics", NULL}, err);
+                           (const char *[]){all, metrics, NULL}, err);
     return status == XST_OK ? emit_count(p, &e, err) : status;
 }
 
@@ -200,20 +222,22 @@ static xst_status emit_recalibration(xst_task_programs *p, xst_program_id id, ui
 
 static xst_status emit_all(xst_task_programs *p, xst_error *err)
 {
-    const bool has_short = p->last != p->batch, grows = p->grow_events > 0;
+    const bool has_short = p->last != p->batch, exchanges = p->exchange_events > 0;
     xst_status status = declare(p, err);
     if (status == XST_OK)
         status = emit_step(p, XST_PROGRAM_STEP, "step", false, false, err);
-    if (status == XST_OK && grows)
-        status = emit_step(p, XST_PROGRAM_STEP_GROW, "step.grow", false, true, err);
+    if (status == XST_OK && exchanges)
+        status = emit_step(p, XST_PROGRAM_STEP_EXCHANGE, "step.exchange", false, true, err);
     if (status == XST_OK && has_short)
         status = emit_step(p, XST_PROGRAM_SHORT, "short", true, false, err);
-    if (status == XST_OK && has_short && grows)
-        status = emit_step(p, XST_PROGRAM_SHORT_GROW, "short.grow", true, true, err);
+    if (status == XST_OK && has_short && exchanges)
+        status = emit_step(p, XST_PROGRAM_SHORT_EXCHANGE, "short.exchange", true, true, err);
     if (status == XST_OK)
         status = emit_epoch(p, err);
     if (status == XST_OK)
-        status = emit_eval(p, err);
+        status = emit_eval(p, XST_PROGRAM_EVAL, "test", err);
+    if (status == XST_OK && p->valid_count > 0)
+        status = emit_eval(p, XST_PROGRAM_VALID, "valid", err);
     if (status == XST_OK && p->config->bn_recalibrate && p->train_count >= XST_EVAL_BATCH)
         status = emit_recalibration(p, XST_PROGRAM_BN, XST_EVAL_BATCH, err);
     const uint32_t rest = p->train_count % XST_EVAL_BATCH;
@@ -227,10 +251,21 @@ static xst_status count_steps(xst_task_programs *p, xst_error *err)
     p->batch = (uint32_t)p->config->batch < p->train_count ? (uint32_t)p->config->batch : p->train_count;
     p->last = p->train_count % p->batch ? p->train_count % p->batch : p->batch;
     p->steps_per_epoch = (p->train_count + p->batch - 1) / p->batch;
-    p->steps = p->steps_per_epoch * (uint32_t)p->config->epochs;
+    p->steps = p->steps_per_epoch * (uint32_t)p->plan->epochs;
     if (p->plan->drop_and_grow) {
-        p->grow_end = xst_schedule_end(p->config, p->steps);
-        p->grow_events = xst_schedule_events(p->config, p->steps);
+        p->exchange_every = (uint32_t)p->config->update_every;
+        p->exchange_events = xst_schedule_events(p->config, p->steps);
+    } else if (p->plan->prune.ramp > 0) {
+        p->ramp = (uint32_t)p->plan->prune.ramp * p->steps_per_epoch;
+        p->exchange_every = XST_PRUNE_EVERY;
+        p->exchange_offset = 1; /* the law counts steps from 0 */
+        p->exchange_events = xst_prune_events(p->ramp);
+        if (p->exchange_events == 0)
+            return xst_fail(
+                err, XST_ERROR_CONFIG,
+                "cpg_ramp_epochs: a ramp of %u steps has no step at which weights are released (one in %d): "
+                "give more epochs or a smaller batch",
+                p->ramp, XST_PRUNE_EVERY);
     }
     for (int i = 0; i < p->net->count; i++) {
         const xst_layer *const l = &p->net->layer[i];
@@ -260,6 +295,7 @@ xst_status xst_task_programs_create(const xst_backend_api *api, xst_backend *bac
     p->classes = data->classes;
     p->train_count = data->train.count;
     p->test_count = data->test.count;
+    p->valid_count = plan->choose != XST_CHOOSE_NEVER ? data->valid.count : 0;
     status = count_steps(p, err);
     if (status == XST_OK)
         status = emit_all(p, err);
@@ -293,9 +329,11 @@ void xst_task_programs_destroy(xst_task_programs *p)
 xst_program_id xst_task_programs_due(const xst_task_programs *p, uint32_t t)
 {
     const bool is_short = t % p->steps_per_epoch == 0 && p->last != p->batch;
-    const bool grow = p->grow_events > 0 && t % (uint32_t)p->config->update_every == 0 && t <= p->grow_end;
-    return is_short ? (grow ? XST_PROGRAM_SHORT_GROW : XST_PROGRAM_SHORT)
-                    : (grow ? XST_PROGRAM_STEP_GROW : XST_PROGRAM_STEP);
+    const uint32_t since = t - p->exchange_offset;
+    const bool exchange = p->exchange_events > 0 && since > 0 && since % p->exchange_every == 0 &&
+                          since / p->exchange_every <= p->exchange_events;
+    return is_short ? (exchange ? XST_PROGRAM_SHORT_EXCHANGE : XST_PROGRAM_SHORT)
+                    : (exchange ? XST_PROGRAM_STEP_EXCHANGE : XST_PROGRAM_STEP);
 }
 
 xst_status xst_task_upload(xst_task_programs *p, const char *name, const char *what, const void *from, xst_error *err)

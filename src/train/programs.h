@@ -1,7 +1,8 @@
-/* The programs of one task: declared, emitted and compiled once, then replayed by the trainer.
+/* The programs of one phase of a task: declared, emitted and compiled once, then replayed by the trainer.
  *
- * Which step program is due follows from the step number alone: {full batch, last short batch} x {without, with drop
- * and grow}. Beside them: the start of an epoch (shuffle), an evaluation batch, and a batch of BN recalibration. */
+ * Which step program is due follows from the step number alone: {full batch, last short batch} x {without, with an
+ * exchange: drop and grow, or a release of pruned weights}. Beside them: the start of an epoch (shuffle), an evaluation
+ * batch (of the test images, or of those held out), and a batch of BN recalibration. */
 #ifndef XST_TRAIN_PROGRAMS_H
 #define XST_TRAIN_PROGRAMS_H
 
@@ -13,11 +14,12 @@ enum { XST_EVAL_BATCH = 100 };
 
 typedef enum xst_program_id {
     XST_PROGRAM_STEP,
-    XST_PROGRAM_STEP_GROW,
+    XST_PROGRAM_STEP_EXCHANGE,
     XST_PROGRAM_SHORT,
-    XST_PROGRAM_SHORT_GROW,
+    XST_PROGRAM_SHORT_EXCHANGE,
     XST_PROGRAM_EPOCH,
     XST_PROGRAM_EVAL,
+    XST_PROGRAM_VALID,
     XST_PROGRAM_BN,
     XST_PROGRAM_BN_SHORT,
     XST_PROGRAM_COUNT
@@ -33,10 +35,12 @@ typedef struct xst_task_programs {
     xst_session *session;
     xst_executable *executable[XST_PROGRAM_COUNT]; /* NULL: not needed in this task */
     int classes;
-    uint32_t train_count, test_count;
-    uint32_t batch, last;            /* images of a full step and of an epoch's last */
-    uint32_t steps_per_epoch, steps; /* of the whole task */
-    uint32_t grow_end, grow_events;  /* 0: no drop and grow */
+    uint32_t train_count, test_count, valid_count; /* valid: 0 unless the method chooses on held-out images */
+    uint32_t batch, last;                          /* images of a full step and of an epoch's last */
+    uint32_t steps_per_epoch, steps;               /* of the whole phase */
+    /* An exchange follows the updates t = exchange_offset + k * exchange_every, k = 1 .. exchange_events. */
+    uint32_t exchange_every, exchange_offset, exchange_events;
+    uint32_t ramp; /* steps of gradual pruning */
 } xst_task_programs;
 
 /* Declares, emits and compiles. data gives counts and classes only. All pointers must outlive the programs. */

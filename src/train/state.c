@@ -28,6 +28,10 @@ static xst_status start_data(xst_task_programs *p, const xst_task_data *data, xs
         status = xst_task_upload(p, "test_images", NULL, data->test.pixels, err);
     if (status == XST_OK)
         status = xst_task_upload(p, "test_labels", NULL, data->test.labels, err);
+    if (status == XST_OK && p->valid_count > 0)
+        status = xst_task_upload(p, "valid_images", NULL, data->valid.pixels, err);
+    if (status == XST_OK && p->valid_count > 0)
+        status = xst_task_upload(p, "valid_labels", NULL, data->valid.labels, err);
     return status == XST_OK ? xst_task_upload(p, "t", NULL, &zero, err) : status;
 }
 
@@ -37,7 +41,10 @@ static xst_status start_params(xst_task_programs *p, const xst_model *model, xst
     const int n = xst_net_params(p->net, p->classes, param);
     xst_status status = XST_OK;
     for (int i = 0; i < n && status == XST_OK; i++) {
-        const float *const newest = p->plan->inherit ? xst_model_param(model, param[i].name) : NULL;
+        const xst_tensor_record *const given = p->plan->net ? xst_task_record_find(p->plan->net, param[i].name) : NULL;
+        const float *const newest = given              ? given->values
+                                    : p->plan->inherit ? xst_model_param(model, param[i].name)
+                                                       : NULL;
         void *fresh = NULL;
         status = xst_alloc(&fresh, (size_t)(param[i].dim[0] * param[i].dim[1]), sizeof(float), "per-task tensor", err);
         if (status != XST_OK)
@@ -49,15 +56,13 @@ static xst_status start_params(xst_task_programs *p, const xst_model *model, xst
     return status;
 }
 
-/* preserved u8[n] and m_r f32[n] of a layer. Without a learnt mask, m_r says all on or all off. */
+/* preserved u8[n] and m_r f32[n] of a layer. A phase that learns no mask goes on under that of the net it starts from.
+ */
 static xst_status start_masks(xst_task_programs *p, const xst_model *model, int masked, const char *name,
                               xst_error *err)
 {
     const uint32_t n = xst_net_masked(p->net, masked)->geometry.columns;
-    const xst_config *const config = p->config;
-    const float on = config->mask == XST_MASK_GUMBEL ? (float)config->mask_init
-                     : config->mask == XST_MASK_ALL  ? 1.0f
-                                                     : -1.0f;
+    const uint8_t *const bits = p->plan->net && !p->plan->learns_mask ? p->plan->net->layers[masked].mask : NULL;
     void *preserved = NULL, *real = NULL;
     xst_status status = xst_alloc(&preserved, n, 1, "preserved columns", err);
     if (status == XST_OK)
@@ -65,7 +70,8 @@ static xst_status start_masks(xst_task_programs *p, const xst_model *model, int 
     for (uint32_t c = 0; c < n && status == XST_OK; c++) {
         const bool owned = p->plan->preserved && model->layer[masked].owner[c] != 0;
         ((uint8_t *)preserved)[c] = owned;
-        ((float *)real)[c] = owned ? on : 0.0f;
+        const float start = !bits ? p->plan->mask_start : bits[c / 8] >> c % 8 & 1 ? 1.0f : -1.0f;
+        ((float *)real)[c] = owned ? start : 0.0f;
     }
     if (status == XST_OK)
         status = xst_task_upload(p, name, "preserved", preserved, err);
@@ -76,12 +82,20 @@ static xst_status start_masks(xst_task_programs *p, const xst_model *model, int 
     return status;
 }
 
+static uint32_t quota_of(const xst_task_programs *p, const xst_layer_plan *layer, uint32_t event)
+{
+    const xst_task_plan *const plan = p->plan;
+    return plan->drop_and_grow
+               ? xst_schedule_quota(p->config, p->steps, event, layer->count)
+               : xst_prune_quota(plan->prune.from, plan->prune.to, p->ramp, event, layer->pool, layer->count);
+}
+
 static xst_status start_quota(xst_task_programs *p, int masked, const char *name, xst_error *err)
 {
     void *quota = NULL;
-    xst_status status = xst_alloc(&quota, p->grow_events, sizeof(uint32_t), "drop-and-grow quotas", err);
-    for (uint32_t e = 0; e < p->grow_events && status == XST_OK; e++)
-        ((uint32_t *)quota)[e] = xst_schedule_quota(p->config, p->steps, e, p->plan->layer[masked].count);
+    xst_status status = xst_alloc(&quota, p->exchange_events, sizeof(uint32_t), "quotas of columns", err);
+    for (uint32_t e = 0; e < p->exchange_events && status == XST_OK; e++)
+        ((uint32_t *)quota)[e] = quota_of(p, &p->plan->layer[masked], e);
     if (status == XST_OK)
         status = xst_task_upload(p, name, "quota", quota, err);
     xst_free(quota);
@@ -99,7 +113,7 @@ static xst_status start_layer(xst_task_programs *p, const xst_model *model, int 
         status = xst_task_upload(p, name, "frozen", model->layer[masked].frozen, err);
     if (status == XST_OK && (p->plan->preserved || p->plan->drop_and_grow))
         status = start_masks(p, model, masked, name, err);
-    return status == XST_OK && p->grow_events > 0 ? start_quota(p, masked, name, err) : status;
+    return status == XST_OK && p->exchange_events > 0 ? start_quota(p, masked, name, err) : status;
 }
 
 xst_status xst_state_start(xst_task_programs *p, const xst_model *model, const xst_task_data *data, xst_error *err)
@@ -118,8 +132,9 @@ xst_status xst_state_start(xst_task_programs *p, const xst_model *model, const x
 /* What training changes: counters, metrics, A, masks, per-task tensors. All else follows from options, files and t. */
 static bool is_carried(const xst_tensor_info *info)
 {
-    static const char *const others[] = {"cursor", "rates",       "norm",        "images",      "labels",
-                                         "order",  "test_images", "test_labels", "test_logits", "test_metrics"};
+    static const char *const others[] = {"cursor",       "rates",        "norm",         "images",       "labels",
+                                         "order",        "test_images",  "test_labels",  "test_logits",  "test_metrics",
+                                         "valid_images", "valid_labels", "valid_logits", "valid_metrics"};
     static const char *const parts[] = {"frozen", "preserved", "quota"};
     if (info->kind != XST_STATE)
         return false;
@@ -141,9 +156,9 @@ static xst_array_type array_type(xst_dtype dtype)
 }
 
 /* The array's name in resume.h5, where "a" and "a/b" cannot both be arrays: "a" becomes "a/value". */
-static void array_name(const xst_tensor_info *info, char name[2 * XST_RECORD_NAME])
+static void array_name(const xst_tensor_info *info, char name[XST_ARRAY_NAME])
 {
-    snprintf(name, (size_t)2 * XST_RECORD_NAME, "%s%s", info->name, strchr(info->name, '/') ? "" : "/value");
+    snprintf(name, XST_ARRAY_NAME, "%s%s", info->name, strchr(info->name, '/') ? "" : "/value");
 }
 
 /* A ReLU can hide a NaN from the loss: nothing is saved or exported from a net that holds one. */
@@ -154,87 +169,48 @@ static xst_status check_finite(const xst_task_programs *p, const char *name, con
         if (!isfinite(values[i]))
             return xst_fail(err, XST_ERROR_NUMERIC,
                             "'%s' is not finite in task %d: lower lr (now %g); the run keeps its last checkpoint", name,
-                            p->plan->position, p->plan->lr);
+                            p->plan->position, p->plan->lr.base);
     return XST_OK;
 }
 
-static xst_status save_tensor(xst_task_programs *p, xst_tensor t, xst_array_record *array, xst_error *err)
+static xst_status save_tensor(xst_task_programs *p, xst_tensor t, xst_array_list *arrays, xst_error *err)
 {
     const xst_tensor_info *const info = &p->tensors.info[t];
-    array_name(info, array->name);
-    array->type = array_type(info->dtype);
-    array->count = (uint64_t)xst_tensor_elements(info);
-    xst_status status = xst_alloc(&array->data, 1, xst_tensor_bytes(info), "saved state", err);
+    char name[XST_ARRAY_NAME];
+    void *data = NULL;
+    array_name(info, name);
+    const uint64_t n = (uint64_t)xst_tensor_elements(info);
+    xst_status status = xst_arrays_add(arrays, name, array_type(info->dtype), n, &data, err);
     if (status == XST_OK)
-        status = p->api->download(p->session, t, array->data, xst_tensor_bytes(info), err);
+        status = p->api->download(p->session, t, data, xst_tensor_bytes(info), err);
     if (status == XST_OK && info->dtype == XST_F32)
-        status = check_finite(p, info->name, array->data, (size_t)array->count, err);
+        status = check_finite(p, info->name, data, (size_t)n, err);
     return status;
 }
 
-static xst_status save_position(const xst_task_programs *p, xst_array_record *array, xst_error *err)
+xst_status xst_state_save(xst_task_programs *p, xst_array_list *arrays, xst_error *err)
 {
-    const xst_status status = xst_alloc(&array->data, 1, sizeof(uint32_t), "saved state", err);
-    snprintf(array->name, sizeof array->name, "task");
-    array->type = XST_ARRAY_U32;
-    array->count = 1;
-    if (status == XST_OK)
-        *(uint32_t *)array->data = (uint32_t)p->plan->position;
-    return status;
-}
-
-xst_status xst_state_save(xst_task_programs *p, xst_array_record **arrays, int *count, xst_error *err)
-{
-    void *memory = NULL;
-    *arrays = NULL;
-    *count = 0;
-    xst_status status = xst_alloc(&memory, (size_t)p->tensors.count + 1, sizeof **arrays, "saved state", err);
-    xst_array_record *const list = memory;
-    int n = 0;
-    if (status == XST_OK)
-        status = save_position(p, &list[n++], err);
+    xst_status status = XST_OK;
     for (int32_t t = 0; t < p->tensors.count && status == XST_OK; t++)
         if (is_carried(&p->tensors.info[t]))
-            status = save_tensor(p, t, &list[n++], err);
-    if (status != XST_OK) {
-        xst_arrays_free(list, n);
-        return status;
-    }
-    *arrays = list;
-    *count = n;
-    return XST_OK;
+            status = save_tensor(p, t, arrays, err);
+    return status;
 }
 
-static const xst_array_record *find_array(const xst_array_record *arrays, int count, const char *name)
-{
-    for (int i = 0; i < count; i++)
-        if (strcmp(arrays[i].name, name) == 0)
-            return &arrays[i];
-    return NULL;
-}
-
-bool xst_state_is_of(const xst_array_record *arrays, int count, int position)
-{
-    const xst_array_record *const a = find_array(arrays, count, "task");
-    return a && a->type == XST_ARRAY_U32 && a->count == 1 && *(const uint32_t *)a->data == (uint32_t)position;
-}
-
-xst_status xst_state_restore(xst_task_programs *p, const xst_array_record *arrays, int count, xst_error *err)
+xst_status xst_state_restore(xst_task_programs *p, const xst_array_list *arrays, xst_error *err)
 {
     xst_status status = XST_OK;
     for (int32_t t = 0; t < p->tensors.count && status == XST_OK; t++) {
         const xst_tensor_info *const info = &p->tensors.info[t];
+        const void *data = NULL;
+        char name[XST_ARRAY_NAME];
         if (!is_carried(info))
             continue;
-        char name[2 * XST_RECORD_NAME];
         array_name(info, name);
-        const xst_array_record *const a = find_array(arrays, count, name);
-        if (!a || a->type != array_type(info->dtype) || a->count != (uint64_t)xst_tensor_elements(info))
-            return xst_fail(err, XST_ERROR_RUN,
-                            "resume.h5: array '%s' is missing or of another size: remove the file "
-                            "to train this task again from its start",
-                            info->name);
-        status = p->api->upload(p->session, t, a->data, xst_tensor_bytes(info), err);
+        status =
+            xst_arrays_take(arrays, name, array_type(info->dtype), (uint64_t)xst_tensor_elements(info), &data, err);
+        if (status == XST_OK)
+            status = p->api->upload(p->session, t, data, xst_tensor_bytes(info), err);
     }
     return status;
 }
@@ -251,6 +227,27 @@ static xst_status download_masks(xst_task_programs *p, int masked, float **real,
     if (status == XST_OK)
         status = xst_task_download(p, name, "m_r", memory, err);
     *real = memory;
+    return status;
+}
+
+xst_status xst_state_active(xst_task_programs *p, uint64_t *active, xst_error *err)
+{
+    xst_status status = XST_OK;
+    *active = 0;
+    for (int m = 0; m < p->plan->layers && status == XST_OK; m++) {
+        const xst_layer *const l = xst_net_masked(p->net, m);
+        const uint32_t n = p->plan->layer[m].count;
+        void *columns = NULL;
+        *active += p->ramp > 0 ? 0 : n;
+        if (p->ramp == 0)
+            continue;
+        status = xst_alloc(&columns, n, sizeof(uint32_t), "active columns", err);
+        if (status == XST_OK)
+            status = xst_task_download(p, l->weight, "active", columns, err);
+        for (uint32_t i = 0; i < n && status == XST_OK; i++)
+            *active += ((const uint32_t *)columns)[i] != l->geometry.columns;
+        xst_free(columns);
+    }
     return status;
 }
 
@@ -308,6 +305,8 @@ static xst_status record_layer(xst_task_programs *p, const xst_model *model, int
         status = xst_task_download(p, layer->name, "active", columns, err);
     if (status == XST_OK)
         status = xst_task_download(p, layer->name, "value", values, err);
+    while (status == XST_OK && layer->count > 0 && layer->columns[layer->count - 1] == layer->geometry.columns)
+        layer->count--; /* pruned away */
     if (status == XST_OK)
         status = check_finite(p, layer->name, values, (size_t)n * (size_t)layer->geometry.longest, err);
     return status == XST_OK && p->plan->preserved ? record_mask(p, model, masked, layer, err) : status;

@@ -49,7 +49,7 @@ xst_status xst_trainer_open(xst_trainer *trainer, const xst_config *config, xst_
                                          .deterministic = config->deterministic};
     xst_status status = xst_config_check(config, err);
     if (status == XST_OK)
-        status = xst_net_build(config, trainer->method->element, &trainer->net, err);
+        status = xst_net_build(config, xst_method_element(config), &trainer->net, err);
     if (status == XST_OK)
         status = xst_dataset_open(config->data, config->task_split, &trainer->dataset, err);
     if (status == XST_OK)
@@ -71,6 +71,7 @@ void xst_trainer_close(xst_trainer *trainer)
         xst_test_set_free(&trainer->tests[i]);
     xst_free(trainer->tests);
     xst_free(trainer->accuracy);
+    xst_free(trainer->goals);
     xst_model_destroy(trainer->model);
     if (trainer->backend)
         trainer->api->close(trainer->backend);
@@ -206,10 +207,7 @@ static xst_status load_stored(xst_config *config, xst_config **stored, xst_error
 static xst_status run_tasks(xst_trainer *trainer, xst_error *err)
 {
     const int done = xst_manifest_done(&trainer->manifest);
-    const uint64_t images = 2500, batch = (uint64_t)trainer->config->batch;
     xst_status status = XST_OK;
-    trainer->steps_left =
-        (uint64_t)(trainer->tasks - done) * (uint64_t)trainer->config->epochs * ((images + batch - 1) / batch);
     for (int i = done + 1; i <= trainer->tasks && status == XST_OK; i++)
         status = xst_trainer_learn(trainer, i, err);
     if (status != XST_OK)
@@ -238,6 +236,8 @@ xst_status xst_train(xst_config *config, bool resume, const xst_observer *observ
     if (status == XST_OK)
         status = xst_trainer_open(&trainer, stored ? stored : config, err);
     trainer.observer = observer;
+    if (status == XST_OK && trainer.method->goals)
+        status = xst_goals_read(&trainer, &trainer.goals, err);
     if (status == XST_OK)
         status =
             fresh ? create_run(&trainer, resume ? XST_RUN_RESUME : XST_RUN_CREATE, err) : reopen_run(&trainer, err);

@@ -2,6 +2,7 @@
 #ifndef XST_TRAIN_TRAINER_H
 #define XST_TRAIN_TRAINER_H
 
+#include "train/course.h"
 #include "train/measure.h"
 #include "train/programs.h"
 #include "xst/train.h"
@@ -22,7 +23,8 @@ typedef struct xst_trainer {
     xst_test_set *tests;   /* [tasks], filled as tasks are learnt */
     double *accuracy;      /* [tasks][tasks], NaN = not yet */
     double seconds, steps; /* of the steps run by this process, for the time left */
-    uint64_t steps_left;   /* of the whole run */
+    uint64_t steps_left;   /* of the whole run, at most */
+    double *goals;         /* [tasks] percent; NULL where the method wants none */
 } xst_trainer;
 
 /* Opens net, data, backend and model of a configuration; nothing is written. Freed by xst_trainer_close whatever the
@@ -42,8 +44,19 @@ xst_status xst_trainer_adopt_file(xst_trainer *trainer, int position, xst_error 
 /* Learns the task at `position` (from 1): train, write its file and rows, commit in the manifest. */
 xst_status xst_trainer_learn(xst_trainer *trainer, int position, xst_error *err);
 
-/* One phase of epochs over compiled programs, from the step the device stands at. position and data name the task. */
-xst_status xst_trainer_epochs(xst_trainer *trainer, xst_task_programs *programs, const xst_task_data *data,
-                              double *seconds, xst_error *err);
+/* A task at the start of its way, and the plan of the phase it is in (freed with xst_task_plan_free whatever the
+ * outcome). */
+xst_course xst_trainer_course(const xst_trainer *trainer, int position, const char *name);
+xst_status xst_trainer_plan(const xst_trainer *trainer, xst_course *course, const xst_task_record *net,
+                            xst_task_plan *plan, xst_error *err);
+
+/* The epochs of a phase over compiled programs, from the step the device stands at; the method judges them, and may put
+ * a net aside. The phase's epochs and steps are added to the course's. data names the task. */
+xst_status xst_trainer_epochs(xst_trainer *trainer, xst_task_programs *programs, xst_course *course,
+                              const xst_task_data *data, xst_error *err);
+
+/* The accuracies that method cpg is to reach (`cpg_goals`), by task: *goals [tasks], percent. A run folder is matched
+ * by the names of the tasks, a file by position. XST_ERROR_CONFIG or XST_ERROR_RUN says what is missing. */
+xst_status xst_goals_read(const xst_trainer *trainer, double **goals, xst_error *err);
 
 #endif

@@ -69,7 +69,8 @@ static void configure(task *s)
 static void plan(task *s)
 {
     const bool later = !s->variant->first;
-    s->plan = (xst_task_plan){.position = 2, .preserved = later, .learns_mask = later, .drop_and_grow = true};
+    s->plan = (xst_task_plan){
+        .position = 2, .epochs = s->config.epochs, .preserved = later, .learns_mask = later, .drop_and_grow = true};
     s->plan.layers = s->net.masked_count;
     for (int m = 0; m < s->net.masked_count; m++) {
         const xst_geometry g = xst_net_masked(&s->net, m)->geometry;

@@ -72,12 +72,12 @@ static void a_sixth_pool_is_refused(void **state)
 
 static void rates_step_down(void **state)
 {
-    const xst_reals steps = {.count = 2, .at = {0.5, 0.8}};
+    const xst_rate rate = {.base = 0.01, .gamma = 0.1, .at = {2, {0.5, 0.8}}, .unit = 100};
     (void)state;
-    assert_true(fabs(xst_schedule_rate(0.01, 0.1, &steps, 49, 100) - 0.01) < 1e-15);
-    assert_true(fabs(xst_schedule_rate(0.01, 0.1, &steps, 50, 100) - 0.001) < 1e-15);
-    assert_true(fabs(xst_schedule_rate(0.01, 0.1, &steps, 79, 100) - 0.001) < 1e-15);
-    assert_true(fabs(xst_schedule_rate(0.01, 0.1, &steps, 80, 100) - 0.0001) < 1e-15);
+    assert_true(fabs(xst_rate_at(&rate, 49) - 0.01) < 1e-15);
+    assert_true(fabs(xst_rate_at(&rate, 50) - 0.001) < 1e-15);
+    assert_true(fabs(xst_rate_at(&rate, 79) - 0.001) < 1e-15);
+    assert_true(fabs(xst_rate_at(&rate, 80) - 0.0001) < 1e-15);
 }
 
 static void the_drop_fraction_is_annealed(void **state)
@@ -98,8 +98,9 @@ static void the_drop_fraction_is_annealed(void **state)
 static xst_task_plan begin(const xst_config *config, const xst_model *model, int position)
 {
     xst_task_plan plan = {.position = position, .layers = model->net->masked_count};
+    xst_course course = {.config = config, .model = model, .position = position};
     xst_error err = {0};
-    if (xst_method_of(config->method)->begin(config, model, position, &plan, &err) != XST_OK)
+    if (xst_method_of(config->method)->plan(&course, NULL, &plan, &err) != XST_OK)
         fail_msg("%s", err.message);
     return plan;
 }

@@ -34,7 +34,7 @@ static double losses[] = {0.1, 1.0 / 3};
 static uint32_t steps[] = {0xffffffffu, 7};
 static uint8_t bits[] = {1, 255, 0, 3, 9};
 
-static const xst_array_record sample[] = {
+static xst_array_record sample[] = {
     {"features.0.weight/values", XST_ARRAY_F32, 3, weights},
     {"loss", XST_ARRAY_F64, 2, losses},
     {"features.0.weight/momentum", XST_ARRAY_F32, 3, weights},
@@ -48,54 +48,45 @@ enum { ARRAYS = sizeof sample / sizeof sample[0] };
 static void write_sample(fixture *f)
 {
     xst_error err = {0};
-    if (xst_run_write_resume(f->run, sample, ARRAYS, &err) != XST_OK)
+    const xst_array_list list = {.at = sample, .count = ARRAYS};
+    if (xst_run_write_resume(f->run, &list, &err) != XST_OK)
         fail_msg("%s", err.message);
-}
-
-static const xst_array_record *find(const xst_array_record *arrays, int count, const char *name)
-{
-    for (int i = 0; i < count; i++)
-        if (strcmp(arrays[i].name, name) == 0)
-            return &arrays[i];
-    return NULL;
 }
 
 static void test_round_trip(void **state)
 {
     static const size_t size[] = {[XST_ARRAY_F32] = 4, [XST_ARRAY_F64] = 8, [XST_ARRAY_U32] = 4, [XST_ARRAY_U8] = 1};
     fixture *const f = *state;
-    xst_array_record *arrays = NULL;
-    int count = -1;
+    xst_array_list arrays;
     xst_error err = {0};
-    assert_int_equal(xst_run_read_resume(f->run, &arrays, &count, &err), XST_OK);
-    assert_int_equal(count, 0);
-    assert_null(arrays);
+    assert_int_equal(xst_run_read_resume(f->run, &arrays, &err), XST_OK);
+    assert_int_equal(arrays.count, 0);
+    assert_null(arrays.at);
     write_sample(f);
-    if (xst_run_read_resume(f->run, &arrays, &count, &err) != XST_OK)
+    if (xst_run_read_resume(f->run, &arrays, &err) != XST_OK)
         fail_msg("%s", err.message);
-    assert_int_equal(count, ARRAYS);
+    assert_int_equal(arrays.count, ARRAYS);
     for (int i = 0; i < ARRAYS; i++) {
-        const xst_array_record *const found = find(arrays, count, sample[i].name);
+        const xst_array_record *const found = xst_arrays_find(&arrays, sample[i].name);
         assert_non_null(found);
         assert_int_equal(found->type, sample[i].type);
         assert_int_equal(found->count, sample[i].count);
         assert_memory_equal(found->data, sample[i].data, sample[i].count * size[sample[i].type]);
     }
-    xst_arrays_free(arrays, count);
+    xst_arrays_free(&arrays);
     assert_int_equal(xst_run_remove_resume(f->run, &err), XST_OK);
     assert_int_equal(xst_run_remove_resume(f->run, &err), XST_OK);
-    assert_int_equal(xst_run_read_resume(f->run, &arrays, &count, &err), XST_OK);
-    assert_int_equal(count, 0);
+    assert_int_equal(xst_run_read_resume(f->run, &arrays, &err), XST_OK);
+    assert_int_equal(arrays.count, 0);
 }
 
 static void assert_refused(fixture *f, const char *part)
 {
-    xst_array_record *arrays = NULL;
-    int count = 0;
+    xst_array_list arrays;
     xst_error err = {0};
-    assert_int_equal(xst_run_read_resume(f->run, &arrays, &count, &err), XST_ERROR_RUN);
-    assert_null(arrays);
-    assert_int_equal(count, 0);
+    assert_int_equal(xst_run_read_resume(f->run, &arrays, &err), XST_ERROR_RUN);
+    assert_null(arrays.at);
+    assert_int_equal(arrays.count, 0);
     assert_contains(err.message, "resume.h5");
     assert_contains(err.message, part);
 }

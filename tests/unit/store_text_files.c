@@ -55,6 +55,7 @@ static xst_manifest sample_manifest(xst_run_task tasks[3])
                               .accuracy = 76.4,
                               .seconds = 1.0 / 3,
                               .mask_density = (double)NAN,
+                              .kept = "prune 0.4",
                               .file = "tasks/01.h5",
                               .xxh3 = "00ff00ff00ff00ff"};
     tasks[1] = (xst_run_task){.position = 2,
@@ -97,6 +98,8 @@ static void test_manifest(void **state)
     assert_true(out.tasks[0].accuracy == 76.4);
     assert_true(out.tasks[0].seconds == 1.0 / 3);
     assert_true(isnan(out.tasks[0].mask_density));
+    assert_string_equal(out.tasks[0].kept, "prune 0.4");
+    assert_string_equal(out.tasks[1].kept, "");
     assert_string_equal(out.tasks[0].file, "tasks/01.h5");
     assert_string_equal(out.tasks[0].xxh3, "00ff00ff00ff00ff");
     assert_true(isnan(out.tasks[1].accuracy));
@@ -170,9 +173,9 @@ static void test_manifest_refused(void **state)
 static void append_all(fixture *f)
 {
     static const xst_metrics_row rows[] = {
-        {1, 1, 79, 1.5, 20.04, (double)NAN, 100, 25, 1000, (double)NAN},
-        {1, 2, 158, 0.333333333, 40, 38.2, 101.46, 49.25, 1000, (double)NAN},
-        {2, 1, 79, 1.25, 20, (double)NAN, 100, 74, 37, 0.9876543},
+        {1, 1, 79, 1.5, 20.04, (double)NAN, 100, 25, 1000, (double)NAN, ""},
+        {1, 2, 158, 0.333333333, 40, 38.2, 101.46, 49.25, 1000, (double)NAN, ""},
+        {2, 1, 79, 1.25, 20, (double)NAN, 100, 74, 37, 0.9876543, ""},
     };
     for (int i = 0; i < 3; i++)
         assert_int_equal(xst_run_append_metrics(f->run, &rows[i], NULL), XST_OK);
@@ -192,6 +195,26 @@ static void test_metrics(void **state)
     assert_true(isnan(rows[0].test_accuracy) && isnan(rows[0].mask_density));
     assert_int_equal(rows[2].active_columns, 37);
     assert_true(rows[2].mask_density == 0.987654);
+    xst_free(rows);
+}
+
+/* Methods that train in phases have one more column. */
+static void test_metrics_with_phases(void **state)
+{
+    fixture *const f = *state;
+    static const xst_metrics_row row = {1, 2, 158, 0.5, 40, (double)NAN, 100, 25, 1000, (double)NAN, "prune 0.1"};
+    xst_metrics_row *rows = NULL;
+    size_t count = 0;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(xst_run_append_metrics(f->run, &row, NULL), XST_OK);
+    assert_int_equal(xst_run_read_metrics(f->run, &rows, &count, NULL), XST_OK);
+    assert_int_equal(count, 2);
+    assert_string_equal(rows[1].phase, "prune 0.1");
+    assert_true(isnan(rows[1].mask_density));
+    xst_free(rows);
+    assert_int_equal(xst_run_keep_metrics(f->run, 1, 1, NULL), XST_OK);
+    assert_int_equal(xst_run_read_metrics(f->run, &rows, &count, NULL), XST_OK);
+    assert_int_equal(count, 0);
     xst_free(rows);
 }
 
@@ -251,7 +274,7 @@ static void test_metrics_full_disk(void **state)
     fixture *const f = *state;
     struct rlimit limit, small;
     xst_error err = {0};
-    const xst_metrics_row row = {3, 1, 79, 1.5, 20.04, (double)NAN, 100, 25, 1000, (double)NAN};
+    const xst_metrics_row row = {3, 1, 79, 1.5, 20.04, (double)NAN, 100, 25, 1000, (double)NAN, ""};
     append_all(f);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
     small = limit;
@@ -313,6 +336,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_manifest, setup, teardown),
         cmocka_unit_test_setup_teardown(test_manifest_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_metrics, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_metrics_with_phases, setup, teardown),
         cmocka_unit_test_setup_teardown(test_keep_metrics, setup, teardown),
         cmocka_unit_test_setup_teardown(test_metrics_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_metrics_full_disk, setup, teardown),

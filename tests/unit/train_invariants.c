@@ -196,8 +196,8 @@ static void check_frozen(sequence *s, xst_task_programs *p, int m)
 static uint32_t run_step(sequence *s, xst_task_programs *p, uint32_t t)
 {
     const xst_program_id id = xst_task_programs_due(p, t);
-    const bool grows = id == XST_PROGRAM_STEP_GROW || id == XST_PROGRAM_SHORT_GROW;
-    const bool is_short = id == XST_PROGRAM_SHORT || id == XST_PROGRAM_SHORT_GROW;
+    const bool grows = id == XST_PROGRAM_STEP_EXCHANGE || id == XST_PROGRAM_SHORT_EXCHANGE;
+    const bool is_short = id == XST_PROGRAM_SHORT || id == XST_PROGRAM_SHORT_EXCHANGE;
     layer_view before[LAYERS];
     uint32_t grown = 0;
     assert_int_equal(is_short, t % 6 == 0); /* 22 images in batches of 4: the sixth step has 2 */
@@ -229,10 +229,11 @@ static uint32_t learn(sequence *s, int position, uint32_t *counts)
 {
     const float rates[2] = {0.05f, 0.5f};
     xst_task_plan plan = {.position = position, .layers = s->net.masked_count};
+    xst_course course = {.config = s->config, .model = s->model, .position = position};
     xst_task_programs *p = NULL;
     xst_task_record record = {0};
     uint32_t grown = 0;
-    ok(s, s->method->begin(s->config, s->model, position, &plan, &s->err));
+    ok(s, s->method->plan(&course, NULL, &plan, &s->err));
     ok(s, xst_task_programs_create(s->api, s->backend, s->config, &s->net, &plan, &s->data, &p, &s->err));
     ok(s, xst_state_start(p, s->model, &s->data, &s->err));
     ok(s, xst_task_upload(p, "rates", NULL, rates, &s->err));
