@@ -54,7 +54,7 @@ int xst_config_epochs(const xst_config *config, const int *count)
     for (int i = 0; i < xst_option_count(); i++)
         if (xst_option_at(i)->offset == offset && is_given(config, i))
             return *count;
-    const int scaled = (int)rint(*count * (config->epochs / 100.0));
+    const int scaled = (int)rint((double)*count * config->epochs / 100.0);
     return scaled > 1 ? scaled : 1;
 }
 

@@ -228,6 +228,8 @@ static xst_status set_real(const value_context *v, const char *text, double *out
         *out = x;
         return XST_OK;
     }
+    if (v->option->choices && !xst_number_parse(text, &x))
+        return refuse(v, "'%.100s' is neither a number nor '%s'", text, v->option->choices[0]);
     const xst_status status = parse_real(v, text, &x);
     if (status == XST_OK)
         *out = x;

@@ -238,6 +238,8 @@ xst_status xst_trainer_epochs(xst_trainer *trainer, xst_task_programs *p, xst_co
     s.reported = xst_clock_seconds();
     if (status == XST_OK)
         status = look_at_start(&s, err);
+    if (status == XST_OK && course->phase > 0 && s.t == 0 && every > 0)
+        status = save(&s, err);
     for (int epoch = (int)(s.t / p->steps_per_epoch); epoch < epochs && !s.stop && status == XST_OK; epoch++) {
         const bool more = epoch + 1 < epochs;
         status = start_epoch(&s, (uint32_t)epoch, err);

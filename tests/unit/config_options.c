@@ -110,6 +110,19 @@ static const char *const others[][2] = {
     {"bn_start", "fresh"},
     {"bn_recalibrate", "1"},
     {"finetune_lr", "0.001"},
+    {"granularity", "element"},
+    {"packnet_prune", "even"},
+    {"packnet_retrain_epochs", "7"},
+    {"piggyback_mask", "gumbel"},
+    {"piggyback_bn", "frozen"},
+    {"cpg_goals", "goals.txt"},
+    {"cpg_prune_epochs", "3"},
+    {"cpg_ramp_epochs", "2"},
+    {"cpg_train_floor", "0.5"},
+    {"cpg_retrain_epochs", "9"},
+    {"cpg_patience", "2"},
+    {"cpg_retrain_against", "pruned"},
+    {"cpg_grow", "1"},
     {"mask", "none"},
     {"gate", "paper"},
     {"temperature", "0.5"},
@@ -147,8 +160,9 @@ static void every_option_is_its_own_and_comes_back(void **state)
         assert_string_equal(xst_config_get(changed, others[i][0]), others[i][1]);
         int differ = 0;
         for (int j = 0; j < xst_option_count(); j++)
-            differ +=
-                strcmp(xst_config_get(plain, xst_option_name(j)), xst_config_get(changed, xst_option_name(j))) != 0;
+            if (!xst_option_at(j)->scaled || strcmp(others[i][0], "epochs") != 0) /* those go with the epochs */
+                differ +=
+                    strcmp(xst_config_get(plain, xst_option_name(j)), xst_config_get(changed, xst_option_name(j))) != 0;
         assert_int_equal(differ, 1);
 
         xst_config_write(changed, &text);
@@ -179,7 +193,7 @@ static void ranges(void **state)
         const xst_option *const option = xst_option_at(i);
         const bool whole = option->type == XST_OPTION_INT || option->type == XST_OPTION_UINT;
         char text[XST_NUMBER_TEXT], range[128], expected[256];
-        if (option->choices || (!whole && option->type != XST_OPTION_REAL))
+        if ((option->choices && whole) || (!whole && option->type != XST_OPTION_REAL))
             continue;
         tried++;
         xst_option_range(option, range);
@@ -214,9 +228,27 @@ static void choices(void **state)
     assert_string_equal(xst_method_name(XST_METHOD_XST_ELEMENT), "xst-element");
     assert_string_equal(xst_method_name(XST_METHOD_FINETUNE), "finetune");
     refused("gate", "logti", "gate: 'logti' is not one of logit, paper: did you mean 'logit'?");
-    refused("method", "cpg", "method: 'cpg' is not one of xst, xst-element, scratch, finetune");
+    refused("method", "ewc",
+            "method: 'ewc' is not one of xst, xst-element, scratch, finetune, cpg, packnet, piggyback, xbm, rigl");
+    refused("packnet_prune", "evne", "packnet_prune: 'evne' is neither a number nor 'even'");
     refused("backend", "cpu0", "backend: 'cpu0' is not one of auto, cpu, cuda, ref: did you mean 'cpu'?");
     refused("round_channels", "4", "round_channels: '4' is not one of 1, 8");
+}
+
+/* Numbers of epochs for 100 epochs go with `epochs`, unless they were given. */
+static void epochs_are_scaled(void **state)
+{
+    xst_config *const config = fresh();
+    (void)state;
+    assert_int_equal(xst_config_epochs(config, &config->cpg_prune_epochs), 20);
+    set(config, "epochs", "12");
+    assert_int_equal(xst_config_epochs(config, &config->cpg_prune_epochs), 2);   /* 2.4 */
+    assert_int_equal(xst_config_epochs(config, &config->cpg_retrain_epochs), 4); /* 3.6 */
+    assert_int_equal(xst_config_epochs(config, &config->cpg_ramp_epochs), 1);    /* 0.48 */
+    assert_string_equal(xst_config_get(config, "cpg_prune_epochs"), "2");
+    set(config, "cpg_prune_epochs", "20");
+    assert_int_equal(xst_config_epochs(config, &config->cpg_prune_epochs), 20);
+    xst_config_destroy(config);
 }
 
 static void numbers_are_strict(void **state)
@@ -325,6 +357,7 @@ int main(void)
         cmocka_unit_test(every_option_is_its_own_and_comes_back),
         cmocka_unit_test(ranges),
         cmocka_unit_test(choices),
+        cmocka_unit_test(epochs_are_scaled),
         cmocka_unit_test(numbers_are_strict),
         cmocka_unit_test(flags),
         cmocka_unit_test(lists),
