@@ -37,6 +37,7 @@ static xst_status evaluate(xst_comparison *c, const char *data, xst_error *err)
     xst_report_tables_accuracy(c, &c->tables);
     xst_report_tables_seeds(c, &c->tables);
     xst_report_tables_time(c, &c->tables);
+    xst_report_tables_phases(c, &c->tables);
     xst_report_tables_bytes(c, &c->tables);
     return xst_sheets_check(&c->tables, err);
 }

@@ -118,6 +118,7 @@ xst_status xst_report_test_pairs(xst_comparison *comparison, const char *data, x
 /* tables_*.c: the tables. */
 void xst_report_tables_accuracy(const xst_comparison *comparison, xst_sheets *tables);
 void xst_report_tables_seeds(const xst_comparison *comparison, xst_sheets *tables);
+void xst_report_tables_phases(const xst_comparison *comparison, xst_sheets *tables);
 void xst_report_tables_time(const xst_comparison *comparison, xst_sheets *tables);
 void xst_report_tables_bytes(const xst_comparison *comparison, xst_sheets *tables);
 /* "name", or "name [2]" for a run that note 2 is about. */

@@ -72,6 +72,8 @@ static json_t *task_json(const xst_run_task *task)
     failed |= json_object_set_new(object, "accuracy", real_or_null(task->accuracy));
     failed |= json_object_set_new(object, "seconds", real_or_null(task->seconds));
     failed |= json_object_set_new(object, "mask_density", real_or_null(task->mask_density));
+    if (isfinite(task->goal))
+        failed |= json_object_set_new(object, "goal", json_real(task->goal));
     if (task->kept[0])
         failed |= json_object_set_new(object, "kept", json_string(task->kept));
     failed |= write_texts(object, task_file_texts, COUNT(task_file_texts), task);
@@ -197,6 +199,7 @@ static void read_task(reader *r, const json_t *object, int position, xst_run_tas
     task->accuracy = read_real(r, object, "accuracy");
     task->seconds = read_real(r, object, "seconds");
     task->mask_density = read_real(r, object, "mask_density");
+    task->goal = json_object_get(object, "goal") ? read_real(r, object, "goal") : NAN;
     if (json_object_get(object, "kept"))
         read_text(r, object, "kept", task->kept, sizeof task->kept);
     read_texts(r, object, task_file_texts, COUNT(task_file_texts), task);

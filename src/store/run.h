@@ -23,6 +23,7 @@ typedef struct xst_run_task {
     double accuracy; /* percent, right after it was learnt; NaN: not yet */
     double seconds;
     double mask_density; /* NaN: no mask */
+    double goal;         /* percent, of methods that want one; NaN else */
     char kept[64];       /* what the task's net came from, of methods that choose among phases; else "" */
     char file[32];       /* "tasks/01.h5" */
     char xxh3[17];

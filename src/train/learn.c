@@ -274,6 +274,7 @@ xst_status xst_trainer_learn(xst_trainer *trainer, int position, xst_error *err)
         xst_run_task *const task = &trainer->manifest.tasks[position - 1];
         task->seconds = seconds;
         task->mask_density = density;
+        task->goal = course.goal;
         snprintf(task->kept, sizeof task->kept, "%s", course.note);
         status = commit(trainer, &record, err);
     }

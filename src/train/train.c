@@ -95,7 +95,7 @@ static xst_status describe_tasks(xst_trainer *trainer, xst_error *err)
         const int index = trainer->config->tasks.at[i];
         xst_run_task *const task = &m->tasks[i];
         task->position = i + 1;
-        task->accuracy = task->mask_density = NAN;
+        task->accuracy = task->mask_density = task->goal = NAN;
         task->class_count = xst_dataset_task_classes(trainer->dataset, index);
         xst_dataset_task_fine(trainer->dataset, index, task->classes);
         snprintf(task->name, sizeof task->name, "%s", xst_dataset_task_name(trainer->dataset, index));

@@ -145,7 +145,8 @@ static void fill_manifest(xst_manifest *m, const fake_run *fake, xst_run_task *t
 
 static void fill_task(xst_run_task *task, const fake_run *fake, int position, const xst_task_data *data)
 {
-    *task = (xst_run_task){.position = position, .class_count = data->classes, .accuracy = NAN, .mask_density = NAN};
+    *task = (xst_run_task){
+        .position = position, .class_count = data->classes, .accuracy = NAN, .mask_density = NAN, .goal = NAN};
     snprintf(task->name, sizeof task->name, "%s", data->name);
     memcpy(task->classes, data->fine, sizeof task->classes);
     snprintf(task->status, sizeof task->status, position <= fake->done ? "done" : "waiting");

@@ -126,7 +126,7 @@ static inline void fixture_write_task(const fixture *f, xst_run *run, int task, 
     entry->classes[0] = task;
     entry->class_count = 1;
     entry->accuracy = 50;
-    entry->mask_density = NAN;
+    entry->mask_density = entry->goal = NAN;
     snprintf(entry->name, sizeof entry->name, "task %d", task);
     snprintf(entry->status, sizeof entry->status, "done");
     snprintf(entry->file, sizeof entry->file, "tasks/%02d.h5", task);
