@@ -67,11 +67,24 @@ static void make_images(xst_images *images, uint32_t count, uint32_t seed)
 static void open_sequence(sequence *s, const char *backend, const char *method, const char *group)
 {
     const char *const options[][2] = {
-        {"method", method},    {"group", group},         {"net", "[8, M, 20, M, 8, M]"},
-        {"fc", "[24]"},        {"expand", "1"},          {"epochs", "2"},
-        {"batch", "4"},        {"capacity_tasks", "3"},  {"update_every", "2"},
-        {"update_until", "1"}, {"drop_fraction", "0.6"}, {"mask_init", "1"},
-        {"lr", "0.05"},        {"mask_lr", "0.5"},
+        {"method", method},
+        {"group", group},
+        {"net", "[8, M, 20, M, 8, M]"},
+        {"fc", "[24]"},
+        {"expand", "1"},
+        {"epochs", "2"},
+        {"batch", "4"},
+        {"capacity_tasks", "3"},
+        {"update_every", "2"},
+        {"update_until", "1"},
+        {"drop_fraction", "0.6"},
+        {"mask_init", "1"},
+        {"lr", "0.05"},
+        {"mask_lr", "0.5"},
+        {"cpg_prune_epochs", "2"},
+        {"cpg_ramp_epochs", "2"},
+        {"cpg_retrain_epochs", "2"},
+        {"packnet_retrain_epochs", "2"},
     };
     const xst_backend_options threads = {.threads = 1};
     *s = (sequence){0};
@@ -82,7 +95,7 @@ static void open_sequence(sequence *s, const char *backend, const char *method, 
     s->method = xst_method_of(s->config->method);
     assert_int_equal(xst_backend_find(backend, &s->api, &s->err), XST_OK);
     ok(s, s->api->open(&threads, &s->backend, &s->err));
-    ok(s, xst_net_build(s->config, s->method->element, &s->net, &s->err));
+    ok(s, xst_net_build(s->config, xst_method_element(s->config), &s->net, &s->err));
     ok(s, xst_model_create(&s->net, &s->model, &s->err));
     s->data.classes = CLASSES;
     make_images(&s->data.train, TRAIN, 1);
@@ -129,15 +142,21 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* 3: |A| is constant and ascending, a grown column was free, and starts at 0 with velocity 0. Returns how many were
- * grown. */
+/* 3: |A| is constant and ascending, a grown column was free, and starts at 0 with velocity 0. Where weights are pruned,
+ * A only shrinks: what is released leaves an empty entry of zeros at the end. Returns how many were grown. */
 static uint32_t check_exchange(sequence *s, const xst_task_plan *plan, int m, const layer_view *before,
                                const layer_view *after, bool may_grow)
 {
     const uint32_t n = plan->layer[m].count, length = (uint32_t)xst_net_masked(&s->net, m)->geometry.longest;
+    const uint32_t columns = xst_net_masked(&s->net, m)->geometry.columns;
     uint32_t grown = 0;
     for (uint32_t i = 0; i < n; i++) {
         const uint32_t c = after->active[i];
+        if (c == columns) {
+            assert_true(plan->prune.ramp > 0 && after->value[i] == 0.0f && after->velocity[i] == 0.0f);
+            assert_true(may_grow || before->active[i] == columns);
+            continue;
+        }
         assert_true(i == 0 || after->active[i - 1] < c);
         assert_int_equal(s->model->layer[m].owner[c], 0);
         if (bsearch(&c, before->active, n, sizeof c, by_number))
@@ -224,16 +243,15 @@ static void take_over(sequence *s, const xst_task_record *record)
     }
 }
 
-/* Learns a task; returns how many columns were exchanged in it. */
-static uint32_t learn(sequence *s, int position, uint32_t *counts)
+/* One phase from its plan to the net it leaves; returns how many columns were exchanged in it. */
+static uint32_t run_phase(sequence *s, xst_course *course, xst_task_record *net)
 {
     const float rates[2] = {0.05f, 0.5f};
-    xst_task_plan plan = {.position = position, .layers = s->net.masked_count};
-    xst_course course = {.config = s->config, .model = s->model, .position = position};
+    xst_task_plan plan = {.position = course->position, .stage = course->phase, .layers = s->net.masked_count};
     xst_task_programs *p = NULL;
-    xst_task_record record = {0};
+    xst_task_record left = {0};
     uint32_t grown = 0;
-    ok(s, s->method->plan(&course, NULL, &plan, &s->err));
+    ok(s, s->method->plan(course, course->phase > 0 ? net : NULL, &plan, &s->err));
     ok(s, xst_task_programs_create(s->api, s->backend, s->config, &s->net, &plan, &s->data, &p, &s->err));
     ok(s, xst_state_start(p, s->model, &s->data, &s->err));
     ok(s, xst_task_upload(p, "rates", NULL, rates, &s->err));
@@ -243,15 +261,46 @@ static uint32_t learn(sequence *s, int position, uint32_t *counts)
             ok(s, s->api->run(p->executable[XST_PROGRAM_EPOCH], &s->err));
         grown += run_step(s, p, t);
     }
+    assert_true(plan.prune.ramp == 0 || grown == 0);
     for (int m = 0; m < s->net.masked_count && plan.preserved; m++)
         check_frozen(s, p, m);
-    ok(s, xst_state_record(p, s->model, &record, &s->err));
-    for (int m = 0; m < s->net.masked_count; m++)
-        counts[m] = record.layers[m].count;
-    take_over(s, &record);
-    xst_task_record_free(&record);
+    ok(s, xst_state_record(p, s->model, &left, &s->err));
     xst_task_programs_destroy(p);
     xst_task_plan_free(&plan);
+    xst_task_record_free(net);
+    *net = left;
+    return grown;
+}
+
+/* Learns a task, the two first stages of pruning counting where there are any; record is what it keeps. Returns how
+ * many columns were exchanged in it. */
+static uint32_t learn_phases(sequence *s, int position, xst_task_record *record)
+{
+    xst_course course = {.config = s->config, .model = s->model, .position = position, .goal = 50.0};
+    uint32_t grown = 0;
+    bool more = true;
+    *record = (xst_task_record){0};
+    while (more) {
+        grown += run_phase(s, &course, record);
+        more = false;
+        course.last = (xst_epoch){.epoch = 2, .epochs = 2, .train = course.phase <= 2 ? 100.0 : 0.0, .chosen = 60.0};
+        if (s->method->next)
+            ok(s, s->method->next(&course, record, &more, &s->err));
+        course.phase++;
+    }
+    xst_course_free(&course);
+    record->position = position;
+    take_over(s, record);
+    return grown;
+}
+
+static uint32_t learn(sequence *s, int position, uint32_t *counts)
+{
+    xst_task_record record;
+    const uint32_t grown = learn_phases(s, position, &record);
+    for (int m = 0; m < s->net.masked_count; m++)
+        counts[m] = record.layers[m].count;
+    xst_task_record_free(&record);
     return grown;
 }
 
@@ -315,6 +364,61 @@ static void element_granularity(void **state)
     on_each_backend("xst-element", "8");
 }
 
+/* 1 and 2 for the other methods that promise no forgetting: owners never change, and the effective weights of every
+ * task, composed from what it left, are the same bits after all later tasks. */
+static void keeps_what_it_learnt(const char *backend, const char *method, const char *key, const char *value)
+{
+    enum { TASKS = 3 };
+    sequence s;
+    xst_task_record record[TASKS];
+    float *effective[TASKS][LAYERS];
+    open_sequence(&s, backend, method, "3");
+    ok(&s, xst_config_set(s.config, key, value, &s.err));
+    for (int i = 0; i < TASKS; i++) {
+        learn_phases(&s, i + 1, &record[i]);
+        for (int m = 0; m < LAYERS; m++) {
+            const size_t weights = (size_t)xst_geometry_weights(&record[i].layers[m].geometry);
+            effective[i][m] = room(weights, sizeof(float));
+            xst_model_compose(s.model, m, i + 1, record[i].layers[m].mask, effective[i][m]);
+            assert_int_equal(record[i].layers[m].mask != NULL, i > 0);
+            for (int j = 0; j < i; j++)
+                for (uint32_t k = 0; k < record[j].layers[m].count; k++)
+                    assert_int_equal(s.model->layer[m].owner[record[j].layers[m].columns[k]], j + 1);
+        }
+    }
+    for (int i = 0; i < TASKS; i++) {
+        for (int m = 0; m < LAYERS; m++) {
+            const size_t weights = (size_t)xst_geometry_weights(&record[i].layers[m].geometry);
+            float *const now = room(weights, sizeof *now);
+            xst_model_compose(s.model, m, i + 1, record[i].layers[m].mask, now);
+            assert_memory_equal(now, effective[i][m], weights * sizeof *now);
+            free(now);
+            free(effective[i][m]);
+        }
+        xst_task_record_free(&record[i]);
+    }
+    close_sequence(&s);
+}
+
+static void other_methods(void **state)
+{
+    static const char *const methods[][3] = {
+        {"cpg", "cpg_goals", "none"},
+        {"packnet", "packnet_prune", "0.6"},
+        {"piggyback", "piggyback_mask", "threshold"},
+        {"piggyback", "piggyback_mask", "gumbel"},
+        {"xbm", "group", "3"},
+        {"xst", "mask", "threshold"},
+        {"xst", "mask", "all"},
+        {"xst", "mask", "none"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+        keeps_what_it_learnt("cpu", methods[i][0], methods[i][1], methods[i][2]);
+        keeps_what_it_learnt("ref", methods[i][0], methods[i][1], methods[i][2]);
+    }
+}
+
 /* A layer of which others hold more than the budget foresaw: the task takes what is left, and learns. */
 static void fewer_free_columns_than_the_budget(void **state)
 {
@@ -341,11 +445,9 @@ static void fewer_free_columns_than_the_budget(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_short_last_group),
-        cmocka_unit_test(group_of_one),
-        cmocka_unit_test(group_of_all_inputs),
-        cmocka_unit_test(element_granularity),
-        cmocka_unit_test(fewer_free_columns_than_the_budget),
+        cmocka_unit_test(a_short_last_group),  cmocka_unit_test(group_of_one),
+        cmocka_unit_test(group_of_all_inputs), cmocka_unit_test(element_granularity),
+        cmocka_unit_test(other_methods),       cmocka_unit_test(fewer_free_columns_than_the_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
