@@ -176,8 +176,6 @@ xst_status xst_config_check(const xst_config *config, xst_error *err)
             err, XST_ERROR_CONFIG,
             "budget: literal needs s1 of at least 0.5, and s1 is %g: later tasks would take more than there is",
             config->s1);
-    if (status == XST_OK && config->method == XST_METHOD_PIGGYBACK && config->piggyback_bn == XST_PIGGYBACK_BN_FROZEN)
-        return xst_fail(err, XST_ERROR_CONFIG, "piggyback_bn: frozen is not there yet: use train");
     if (status == XST_OK && config->method == XST_METHOD_CPG)
         status = check_cpg(config, err);
     if (status == XST_OK && config->data[0] == 0)

@@ -128,7 +128,7 @@ static const xst_option options[] = {
     {KEY(piggyback_mask), XST_OPTION_CHOICE, .choices = piggyback_masks, .fallback = "threshold", .source = "Piggyback",
      .help = "method piggyback: a mask by threshold, or by the Gumbel gate"},
     {KEY(piggyback_bn), XST_OPTION_CHOICE, .choices = piggyback_bns, .fallback = "train",
-     .source = "Piggyback has frozen", .help = "whether later tasks train BN (frozen is not there yet)"},
+     .source = "Piggyback has frozen", .help = "whether later tasks train BN, or go on with that of the first"},
     {KEY(cpg_goals), XST_OPTION_TEXT, .fallback = "", .source = "CPG",
      .help = "accuracies to reach: a run of method scratch, or a file with a percentage on each line"},
     {KEY(cpg_prune_epochs), XST_OPTION_INT, .low = 1, .high = 100000, .scaled = true, .fallback = "20", .source = "CPG",

@@ -48,6 +48,7 @@ typedef struct xst_task_plan {
         double from, to;
     } prune;
     xst_choice choose;
+    bool bn_frozen;             /* BN goes on under its running statistics, and learns nothing */
     bool inherit;               /* BN and FC biases start from the previous task's */
     const xst_task_record *net; /* not NULL: all per-task tensors start from this net's */
     int layers;

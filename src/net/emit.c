@@ -75,6 +75,7 @@ static xst_status bn_forward(xst_emitter *e, int i, xst_error *err)
 {
     const xst_layer *const l = &e->net->layer[i];
     xst_tensor gamma, beta, mean, variance;
+    const bool batch = e->training && !e->bn_frozen; /* statistics of the batch */
     char name[XST_NAME_MAX];
     snprintf(name, sizeof name, "%s.weight", l->bn);
     xst_status status = xst_emit_find(e->tensors, name, NULL, &gamma, err);
@@ -84,23 +85,23 @@ static xst_status bn_forward(xst_emitter *e, int i, xst_error *err)
     status = status == XST_OK ? xst_emit_find(e->tensors, name, NULL, &mean, err) : status;
     snprintf(name, sizeof name, "%s.running_var", l->bn);
     status = status == XST_OK ? xst_emit_find(e->tensors, name, NULL, &variance, err) : status;
-    if (status == XST_OK && e->training)
+    if (status == XST_OK && batch)
         status = vector_temp(e, l->bn, "mean", l->out, &e->mean[i], err);
-    if (status == XST_OK && e->training)
+    if (status == XST_OK && batch)
         status = vector_temp(e, l->bn, "inverse_std", l->out, &e->inverse_std[i], err);
     if (status == XST_OK)
         status = map_temp(e, l->bn, "y", l->out, l->side, &e->y[i], err);
     if (status != XST_OK)
         return status;
-    xst_op op = xst_op_make(e->training ? XST_OP_BN_RELU_FORWARD : XST_OP_BN_RELU_EVAL, l->bn);
+    xst_op op = xst_op_make(batch ? XST_OP_BN_RELU_FORWARD : XST_OP_BN_RELU_EVAL, l->bn);
     op.p.bn = (xst_bn_params){.momentum = e->bn_momentum, .eps = 1e-5f};
     op.in[0] = e->pre[i];
     op.in[1] = gamma;
     op.in[2] = beta;
-    op.in[3] = e->training ? e->bn_counter : mean;
-    op.in[4] = e->training ? -1 : variance;
+    op.in[3] = batch ? e->bn_counter : mean;
+    op.in[4] = batch ? -1 : variance;
     op.out[0] = e->y[i];
-    if (e->training) {
+    if (batch) {
         op.out[1] = e->mean[i];
         op.out[2] = e->inverse_std[i];
         op.out[3] = mean;
@@ -298,6 +299,26 @@ static xst_status hidden_backward(xst_emitter *e, int i, xst_tensor dy, xst_tens
     return status == XST_OK ? e->hooks->gradient(e->hooks->user, e, l->masked, dw, err) : status;
 }
 
+/* Frozen BN: only the gradient of its input. */
+static xst_status frozen_bn_backward(xst_emitter *e, int i, xst_tensor dy, xst_tensor *dx, xst_error *err)
+{
+    const xst_layer *const l = &e->net->layer[i];
+    char name[XST_NAME_MAX];
+    xst_op op = xst_op_make(XST_OP_BN_RELU_EVAL_BACKWARD, l->bn);
+    snprintf(name, sizeof name, "%s.weight", l->bn);
+    xst_status status = xst_emit_find(e->tensors, name, NULL, &op.in[2], err);
+    snprintf(name, sizeof name, "%s.running_var", l->bn);
+    if (status == XST_OK)
+        status = xst_emit_find(e->tensors, name, NULL, &op.in[3], err);
+    if (status == XST_OK)
+        status = map_temp(e, l->bn, "dx", l->out, l->side, dx, err);
+    op.p.bn = (xst_bn_params){.momentum = e->bn_momentum, .eps = 1e-5f};
+    op.in[0] = dy;
+    op.in[1] = e->y[i];
+    op.out[0] = *dx;
+    return status == XST_OK ? add(e, &op, err) : status;
+}
+
 static xst_status bn_backward(xst_emitter *e, int i, xst_tensor dy, xst_tensor *dx, xst_error *err)
 {
     const xst_layer *const l = &e->net->layer[i];
@@ -330,7 +351,8 @@ static xst_status conv_backward(xst_emitter *e, int i, xst_tensor dy, xst_tensor
 {
     const xst_layer *const l = &e->net->layer[i];
     xst_tensor pre_gradient, dw;
-    xst_status status = bn_backward(e, i, dy, &pre_gradient, err);
+    xst_status status =
+        e->bn_frozen ? frozen_bn_backward(e, i, dy, &pre_gradient, err) : bn_backward(e, i, dy, &pre_gradient, err);
     if (status == XST_OK && i > 0) /* nobody needs the gradient of the images */
         status = map_temp(e, l->name, "dx", l->in, l->side, dx, err);
     if (status == XST_OK && i > 0)

@@ -28,6 +28,7 @@ struct xst_emitter {
     int64_t classes;
     bool training;         /* batch statistics and backward, else running statistics */
     float bn_momentum;     /* 0.1 */
+    bool bn_frozen;        /* training under the running statistics: BN learns nothing */
     xst_tensor bn_counter; /* >= 0: running statistics are the mean over batches (BN recalibration) */
     float momentum;        /* of SGD on the per-task tensors, which have no decay */
     /* filled while emitting forward: what backward needs of each layer */

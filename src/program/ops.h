@@ -58,6 +58,8 @@
     X(BN_RELU_BACKWARD, "bn_relu_backward", "dy x y gamma mean inverse_std", "dx dgamma dbeta", bn)                    \
     /* y = relu(gamma*(x-running_mean)/sqrt(running_var+eps) + beta). */                                               \
     X(BN_RELU_EVAL, "bn_relu_eval", "x gamma beta running_mean running_var", "y", bn)                                  \
+    /* Of BN_RELU_EVAL, where BN is frozen: dx = dy*[y > 0]*gamma/sqrt(running_var+eps). */                            \
+    X(BN_RELU_EVAL_BACKWARD, "bn_relu_eval_backward", "dy y gamma running_var", "dx", bn)                              \
     /* 2x2 maximum, stride 2: y[B,C,H div 2,W div 2]. Backward sends dy to one of the largest inputs (ref: the first   \
      * in row order) and 0 to the others; odd last rows and columns get 0. */                                          \
     X(POOL_FORWARD, "pool_forward", "x", "y", none)                                                                    \

@@ -133,6 +133,7 @@ static xst_status emit_step(xst_task_programs *p, xst_program_id id, const char 
     batch_names names;
     xst_tensor logits;
     e.training = true;
+    e.bn_frozen = p->plan->bn_frozen;
     xst_status status = make_batch(&e, &names, err);
     if (status == XST_OK)
         status = add_named(p, e.program, xst_op_make(XST_OP_COUNT, "t"), (const char *[]){NULL},

@@ -143,6 +143,34 @@ static void test_eval(void **state)
     }
 }
 
+static void test_eval_backward(void **state)
+{
+    for (EACH_SIZE) {
+        ops_case c;
+        begin(&c, state, XST_OP_BN_RELU_EVAL_BACKWARD, n, "");
+        ops_normal(&c, ops_input(&c, XST_F32, MAP(n)), 0.1f);
+        ops_normal(&c, ops_input(&c, XST_F32, MAP(n)), 1.0f);
+        add_channel(&c, n, 1.0f, 0.3f);
+        positive(&c, ops_input(&c, XST_F32, SHAPE(sizes[n].c)));
+        ops_output(&c, ops_close(4), XST_F32, MAP(n));
+        ops_finish(&c);
+    }
+}
+
+/* gamma 4, running_var 3.5, eps 0.5: the slope is 2 where y is above 0. */
+static void test_eval_backward_by_hand(void **state)
+{
+    ops_case c;
+    ops_begin(&c, *state, XST_OP_BN_RELU_EVAL_BACKWARD, "by hand");
+    c.op.p.bn = (xst_bn_params){.momentum = 0.1f, .eps = 0.5f};
+    ops_copy(&c, ops_input(&c, XST_F32, SHAPE(2, 1, 1, 2)), (const double[]){10, 20, 1, -2});
+    ops_copy(&c, ops_input(&c, XST_F32, SHAPE(2, 1, 1, 2)), (const double[]){0, 3, 1, 7});
+    ops_copy(&c, ops_input(&c, XST_F32, SHAPE(1)), (const double[]){4});
+    ops_copy(&c, ops_input(&c, XST_F32, SHAPE(1)), (const double[]){3.5});
+    ops_expect(&c, ops_output(&c, ops_close(4), XST_F32, SHAPE(2, 1, 1, 2)), (const double[]){0, 40, 2, -4});
+    ops_finish(&c);
+}
+
 /* One channel, x = 1 2 3 6: mean 3, variance 14/4 (unbiased 14/3). eps = 0.5, so that inverse_std = 1/2. */
 static const double hand_x[] = {1, 2, 3, 6}, hand_y[] = {0, 0, 1, 7}, two[] = {2}, one[] = {1}, three[] = {3},
                     half[] = {0.5};
@@ -219,6 +247,8 @@ int main(void)
         cmocka_unit_test(test_forward),
         cmocka_unit_test(test_backward),
         cmocka_unit_test(test_eval),
+        cmocka_unit_test(test_eval_backward),
+        cmocka_unit_test(test_eval_backward_by_hand),
         cmocka_unit_test(test_forward_by_hand),
         cmocka_unit_test(test_backward_by_hand),
         cmocka_unit_test(test_eval_by_hand),

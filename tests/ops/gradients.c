@@ -72,6 +72,31 @@ static void test_bn_relu(void **state)
     diff_end(&c);
 }
 
+static void test_frozen_bn_relu(void **state)
+{
+    differences c;
+    const xst_bn_params p = {.momentum = 0.1f, .eps = 1e-5f};
+    diff_begin(&c, state, "frozen bn_relu");
+    const xst_tensor x = diff_add(&c, XST_F32, SHAPE(3, 4, 3, 2)), gamma = diff_add(&c, XST_F32, SHAPE(4));
+    const xst_tensor beta = diff_add_like(&c, gamma), mean = diff_add_like(&c, gamma), var = diff_add_like(&c, gamma);
+    const xst_tensor dx = diff_add_like(&c, x);
+    c.y = diff_add_like(&c, x);
+    c.dy = diff_add_like(&c, x);
+    diff_op(&c, FORWARD,
+            &(xst_op){.kind = XST_OP_BN_RELU_EVAL, .in = {x, gamma, beta, mean, var}, .out = {c.y}, .p.bn = p});
+    diff_op(&c, BACKWARD,
+            &(xst_op){.kind = XST_OP_BN_RELU_EVAL_BACKWARD, .in = {c.dy, c.y, gamma, var}, .out = {dx}, .p.bn = p});
+    diff_ready(&c);
+    diff_normal(&c, x, 0.5, 2);
+    diff_normal(&c, gamma, 1, 0.3);
+    diff_normal(&c, beta, 0.3, 0.3);
+    diff_normal(&c, mean, 0, 0.3);
+    diff_normal(&c, var, 2, 0.3);
+    diff_normal(&c, c.dy, 0, 1);
+    diff_compare(&c, x, dx);
+    diff_end(&c);
+}
+
 static void test_pool(void **state)
 {
     differences c;
@@ -223,8 +248,9 @@ static void test_masked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conv),   cmocka_unit_test(test_bn_relu), cmocka_unit_test(test_pool),
-        cmocka_unit_test(test_linear), cmocka_unit_test(test_loss),    cmocka_unit_test(test_masked),
+        cmocka_unit_test(test_conv),   cmocka_unit_test(test_bn_relu), cmocka_unit_test(test_frozen_bn_relu),
+        cmocka_unit_test(test_pool),   cmocka_unit_test(test_linear),  cmocka_unit_test(test_loss),
+        cmocka_unit_test(test_masked),
     };
     return cmocka_run_group_tests(tests, ops_setup, ops_teardown);
 }

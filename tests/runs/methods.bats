@@ -70,8 +70,17 @@ CPG=(--method cpg --cpg-goals "$GOALS" --cpg-train-floor 0 --cpg-patience 1)
     refused 2 "not scratch" "$XST" train "${TINY[@]}" "${CPG[@]}" --cpg-goals "$RUNS/a" --out "$RUNS/b"
     refused 2 "no finished task" "$XST" train "${TINY[@]}" --tasks "[4, 5]" "${CPG[@]}" --cpg-goals "$RUNS/scratch" --out "$RUNS/b"
     refused 2 "longer than the stage" "$XST" train "${TINY[@]}" "${CPG[@]}" --cpg-ramp-epochs 3 --out "$RUNS/b"
-    refused 2 "piggyback_bn" "$XST" train "${TINY[@]}" --method piggyback --piggyback-bn frozen --out "$RUNS/b"
+    refused 2 "cpg_grow" "$XST" train "${TINY[@]}" "${CPG[@]}" --cpg-grow --out "$RUNS/b"
     [ ! -e "$RUNS/b" ]
+}
+
+@test "piggyback_bn: frozen keeps the BN of the first task" {
+    "$XST" train "${TINY[@]}" --epochs 1 --tasks 2 --method piggyback --piggyback-bn frozen --out "$RUN" 2>/dev/null
+    "$XST" eval "$RUN" >/dev/null
+    for part in weight bias running_mean running_var; do
+        h5diff "$RUN/tasks/01.h5" "$RUN/tasks/02.h5" "features.1.$part"
+    done
+    ! h5diff "$RUN/tasks/01.h5" "$RUN/tasks/02.h5" classifier.0.bias
 }
 
 @test "valid_share: cpg chooses on held-out images" {

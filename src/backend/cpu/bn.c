@@ -405,3 +405,47 @@ xst_status xst_cpu_bn_eval(cpu_compiler *c, const xst_op *op, xst_error *err)
     v->y = y;
     return add_pool(c, op, v, err);
 }
+
+/* The last pass of backward, with a factor for dy alone: y stands in for x, which it does not look at. */
+static xst_status eval_backward_run(void *self, xst_error *err)
+{
+    (void)err;
+    const bn *const v = self;
+    const cpu_channels *const s = &v->shape;
+    const int64_t planes = s->blocks * s->images;
+    const float *const var = v->running_var->data, *const gamma = v->gamma->data;
+    for (int64_t block = 0; block < s->blocks; block++) {
+        float *const factor = factor_of(v, block);
+        memset(factor, 0, FACTORS * sizeof *factor);
+        for (int l = 0; l < 16; l++) {
+            const int64_t c = channel_of(v, block, l);
+            factor[16 + l] = c >= 0 ? (float)((double)gamma[c] / sqrt((double)var[c] + (double)v->eps)) : 0.0f;
+        }
+    }
+#pragma omp parallel for schedule(static)
+    for (int64_t p = 0; p < planes; p++) {
+        const int64_t at = xst_cpu_plane(s, p % s->images, p / s->images);
+        const float *const y = (const float *)v->x->data + at;
+        xst_cpu_plane_backward(v->isa, y, y, (const float *)v->dy->data + at, s->height * s->width * s->block,
+                               factor_of(v, p / s->images), (float *)v->dx->data + at);
+    }
+    return XST_OK;
+}
+
+xst_status xst_cpu_bn_eval_backward(cpu_compiler *c, const xst_op *op, xst_error *err)
+{
+    bn *v;
+    cpu_place *dy = NULL, *dx = NULL;
+    xst_status status = xst_cpu_read_channels(c, op->in[0], &dy, err);
+    if (status == XST_OK)
+        status = begin(c, op, op->in[1], eval_backward_run, 0, &v, err);
+    if (status == XST_OK)
+        status = xst_cpu_write_channels(c, op->out[0], &dx, err);
+    if (status != XST_OK)
+        return status;
+    v->dy = dy;
+    v->dx = dx;
+    v->gamma = xst_cpu_place(c, op->in[2]);
+    v->running_var = xst_cpu_place(c, op->in[3]);
+    return XST_OK;
+}

@@ -19,6 +19,7 @@ static cpu_compile_op *const compilers[XST_OP_KINDS] = {
     [XST_OP_BN_RELU_FORWARD] = xst_cpu_bn_forward,
     [XST_OP_BN_RELU_BACKWARD] = xst_cpu_bn_backward,
     [XST_OP_BN_RELU_EVAL] = xst_cpu_bn_eval,
+    [XST_OP_BN_RELU_EVAL_BACKWARD] = xst_cpu_bn_eval_backward,
     [XST_OP_POOL_FORWARD] = xst_cpu_pool_forward,
     [XST_OP_POOL_BACKWARD] = xst_cpu_pool_backward,
     [XST_OP_RESHAPE] = xst_cpu_reshape,

@@ -50,6 +50,7 @@ static bool takes_any_layout(xst_op_kind kind)
     case XST_OP_BN_RELU_FORWARD:
     case XST_OP_BN_RELU_BACKWARD:
     case XST_OP_BN_RELU_EVAL:
+    case XST_OP_BN_RELU_EVAL_BACKWARD:
     case XST_OP_POOL_FORWARD:
     case XST_OP_POOL_BACKWARD:
     case XST_OP_RESHAPE:
@@ -110,6 +111,11 @@ static void block_activations(cpu_compiler *c, const xst_op *op)
     case XST_OP_BN_RELU_EVAL:
     case XST_OP_POOL_FORWARD:
         set_channels(c, op->in[0]);
+        set_channels(c, op->out[0]);
+        break;
+    case XST_OP_BN_RELU_EVAL_BACKWARD:
+        set_channels(c, op->in[0]);
+        set_channels(c, op->in[1]);
         set_channels(c, op->out[0]);
         break;
     case XST_OP_BN_RELU_BACKWARD:

@@ -65,6 +65,20 @@ xst_status xst_ref_bn_relu_eval(const xst_ref_call *call)
     return XST_OK;
 }
 
+xst_status xst_ref_bn_relu_eval_backward(const xst_ref_call *call)
+{
+    const xst_ref_tensor *const dx = call->out[0];
+    const int64_t *const dim = dx->info.dim;
+    const double *const gamma = xst_ref_reals(call->in[2]), *const running_var = xst_ref_reals(call->in[3]);
+    const int64_t area = dim[2] * dim[3];
+    for (int64_t i = 0; i < dx->elements; i++) {
+        const int64_t c = i / area % dim[1];
+        const double scale = gamma[c] / sqrt(running_var[c] + (double)call->op->p.bn.eps);
+        xst_ref_reals(dx)[i] = xst_ref_reals(call->in[1])[i] > 0.0 ? xst_ref_reals(call->in[0])[i] * scale : 0.0;
+    }
+    return XST_OK;
+}
+
 /* g = dy*[y > 0] and xh = (x-mean)*inverse_std of one element. */
 typedef struct element {
     double g, xh;

@@ -63,6 +63,7 @@ xst_status xst_ref_conv_backward_weights(const xst_ref_call *call);
 xst_status xst_ref_bn_relu_forward(const xst_ref_call *call);
 xst_status xst_ref_bn_relu_backward(const xst_ref_call *call);
 xst_status xst_ref_bn_relu_eval(const xst_ref_call *call);
+xst_status xst_ref_bn_relu_eval_backward(const xst_ref_call *call);
 /* pool.c */
 xst_status xst_ref_pool_forward(const xst_ref_call *call);
 xst_status xst_ref_pool_backward(const xst_ref_call *call);

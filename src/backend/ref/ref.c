@@ -40,6 +40,7 @@ static const xst_ref_kernel kernels[XST_OP_KINDS] = {
     [XST_OP_BN_RELU_FORWARD] = xst_ref_bn_relu_forward,
     [XST_OP_BN_RELU_BACKWARD] = xst_ref_bn_relu_backward,
     [XST_OP_BN_RELU_EVAL] = xst_ref_bn_relu_eval,
+    [XST_OP_BN_RELU_EVAL_BACKWARD] = xst_ref_bn_relu_eval_backward,
     [XST_OP_POOL_FORWARD] = xst_ref_pool_forward,
     [XST_OP_POOL_BACKWARD] = xst_ref_pool_backward,
     [XST_OP_RESHAPE] = xst_ref_reshape,
