@@ -223,6 +223,25 @@ static xst_status run_tasks(xst_trainer *trainer, xst_error *err)
     return status;
 }
 
+static void say(const xst_trainer *trainer, const char *text)
+{
+    xst_trainer_report(trainer, &(xst_progress){.event = XST_EVENT_MESSAGE, .text = text});
+}
+
+/* What a user should know before the hours are spent. */
+static void say_what_to_know(const xst_trainer *trainer)
+{
+    const xst_config *const c = trainer->config;
+    if (c->gate == XST_GATE_PAPER && trainer->tasks > 1)
+        say(trainer,
+            "gate: paper trains with most columns off but tests with nearly all on: tasks with a mask will test "
+            "near chance (logit does not)");
+    if (trainer->method->chooses && c->valid_share <= 0.0)
+        say(trainer,
+            "this method makes choices by accuracy on the test images, as its reference does: valid_share holds "
+            "training images back for that");
+}
+
 xst_status xst_train(xst_config *config, bool resume, const xst_observer *observer, xst_error *err)
 {
     xst_trainer trainer = {0};
@@ -241,8 +260,10 @@ xst_status xst_train(xst_config *config, bool resume, const xst_observer *observ
     if (status == XST_OK)
         status =
             fresh ? create_run(&trainer, resume ? XST_RUN_RESUME : XST_RUN_CREATE, err) : reopen_run(&trainer, err);
-    if (status == XST_OK && trainer.manifest.ended[0] == 0)
+    if (status == XST_OK && trainer.manifest.ended[0] == 0) {
+        say_what_to_know(&trainer);
         status = run_tasks(&trainer, err);
+    }
     xst_trainer_close(&trainer);
     xst_config_destroy(stored);
     return status;

@@ -25,6 +25,13 @@ CPG=(--method cpg --cpg-goals "$GOALS" --cpg-train-floor 0 --cpg-patience 1)
     [ "$(awk -F, '$1 > 1 { s += $9 } END { print s }' "$RUNS/xbm/metrics.csv")" = 0 ]
 }
 
+@test "what a user should know is said at the start" {
+    "$XST" train "${TINY[@]}" --epochs 1 --tasks 2 --gate paper --out "$RUNS/paper" 2>"$RUNS/err"
+    head -1 "$RUNS/err" | grep -q "near chance"
+    "$XST" train "${TINY[@]}" --epochs 1 --tasks 1 "${CPG[@]}" --out "$RUNS/cpg" 2>"$RUNS/err"
+    head -1 "$RUNS/err" | grep -q "test images"
+}
+
 @test "cpg: stages in metrics.csv, the kept one in manifest.json" {
     "$XST" train "${TINY[@]}" --epochs 2 "${CPG[@]}" --out "$RUN" 2>"$RUNS/err"
     grep -q "prune 0.3  epoch 1/1" "$RUNS/err"
