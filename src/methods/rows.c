@@ -86,6 +86,14 @@ static void out_state(builder *b, const char *what)
     b->op.out[b->outputs++] = find(b, b->base, what);
 }
 
+/* The active columns with what goes along with them. */
+static void out_columns(builder *b)
+{
+    out_state(b, "active");
+    out_state(b, "value");
+    out_state(b, "velocity");
+}
+
 /* A temporary of the layer, made where it is not there yet. */
 static xst_tensor temp(builder *b, const char *what, int rank, const int64_t *dim)
 {
@@ -189,9 +197,7 @@ static xst_status emit_drop_grow(const xst_rows *rows, xst_emitter *e, int maske
     in_state(&b, "preserved");
     in_shared(&b, "t");
     in_state(&b, "quota");
-    out_state(&b, "active");
-    out_state(&b, "value");
-    out_state(&b, "velocity");
+    out_columns(&b);
     return end(&b);
 }
 
@@ -201,9 +207,7 @@ static xst_status emit_prune(xst_emitter *e, int masked, xst_error *err)
     b.op.p.prune = (xst_prune_params){.geometry = xst_net_masked(e->net, masked)->geometry, .every = XST_PRUNE_EVERY};
     in_shared(&b, "t");
     in_state(&b, "quota");
-    out_state(&b, "active");
-    out_state(&b, "value");
-    out_state(&b, "velocity");
+    out_columns(&b);
     return end(&b);
 }
 

@@ -1,33 +1,10 @@
 /* resume.h5: named arrays, whole or refused. */
-#include "support/temp_folder.h"
+#include "support/open_run.h"
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "store/run.h"
 
 #include <hdf5.h>
-
-typedef struct fixture {
-    temp_folder folder;
-    xst_run *run;
-} fixture;
-
-static int setup(void **state)
-{
-    static fixture f;
-    f.folder = temp_folder_make();
-    assert_int_equal(xst_run_open(temp_path_of(&f.folder, "run").text, XST_RUN_CREATE, &f.run, NULL), XST_OK);
-    *state = &f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture *const f = *state;
-    xst_run_close(f->run);
-    temp_folder_remove(&f->folder);
-    return 0;
-}
 
 static float weights[] = {1, -2.5f, 3e-30f};
 static double losses[] = {0.1, 1.0 / 3};

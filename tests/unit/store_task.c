@@ -1,37 +1,14 @@
 /* tasks/NN.h5: what is written is read, equal records give equal bytes, and no damage gets through. */
+#include "support/open_run.h"
 #include "support/sample_record.h"
-#include "support/temp_folder.h"
 
 #include "base/file.h"
 #include "base/hash.h"
-#include "store/run.h"
 
 #include <hdf5.h>
 #include <math.h>
 #include <signal.h>
 #include <sys/resource.h>
-
-typedef struct fixture {
-    temp_folder folder;
-    xst_run *run;
-} fixture;
-
-static int setup(void **state)
-{
-    static fixture f;
-    f.folder = temp_folder_make();
-    assert_int_equal(xst_run_open(temp_path_of(&f.folder, "run").text, XST_RUN_CREATE, &f.run, NULL), XST_OK);
-    *state = &f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture *const f = *state;
-    xst_run_close(f->run);
-    temp_folder_remove(&f->folder);
-    return 0;
-}
 
 static void write_sample(fixture *f, int position, char xxh3[17])
 {
