@@ -1,4 +1,5 @@
-/* Plots: learning curves of each task, accuracy matrices as heat maps, accuracy on each task as later ones are learnt.
+/* Plots: learning curves of each task, accuracy matrices as heat maps, accuracy on each task as later ones are learnt,
+ * and bars of what each run came to.
  * Each is a data file and a gnuplot script in plots/, and an SVG file where gnuplot is installed. */
 #include "report/gnuplot.h"
 #include "report/report.h"
@@ -252,13 +253,74 @@ static void plot_forgetting(const xst_comparison *c, plot *p)
     xst_text_add(&p->script, "unset multiplot\n");
 }
 
+/* ---- summary --------------------------------------------------------------------------------------------------------
+ */
+
+/* Horizontal bars, a run each from the top; what a run has no figure for is left out. */
+static void bar_panel(const xst_comparison *c, plot *p, const char *title, double (*figure)(const xst_report_run *),
+                      const char *format)
+{
+    panel_title(p, title);
+    xst_text_add(&p->data, "# %s: run, figure\n", title);
+    for (int r = 0; r < c->count; r++)
+        if (isfinite(figure(&c->runs[r])))
+            xst_text_add(&p->data, "%d %.6g %d\n", r + 1, figure(&c->runs[r]), r);
+    end_block(p);
+    begin_line(p);
+    xst_text_add(
+        &p->script,
+        "'summary.dat' index %d using ($2/2):1:(0):2:($1-0.38):($1+0.38) with boxxyerror fs solid 0.85 noborder "
+        "lc rgb '#21918c'",
+        p->blocks - 1);
+    begin_line(p);
+    xst_text_add(&p->script, "'' index %d using 2:1:(sprintf(' %s', $2)) with labels left font ',9'", p->blocks - 1,
+                 format);
+    end_panel(p);
+}
+
+static double mean_accuracy(const xst_report_run *run)
+{
+    return run->same_tasks ? run->public.final_average : NAN;
+}
+
+static double time_ratio(const xst_report_run *run)
+{
+    return run->public.time_ratio;
+}
+
+static double megabytes(const xst_report_run *run)
+{
+    return run->same_tasks ? (double)run->public.bytes / 1e6 : NAN;
+}
+
+static void plot_summary(const xst_comparison *c, plot *p)
+{
+    char label[XST_REPORT_LABEL + 16];
+    xst_gnuplot_begin("summary", 1, 3, "All runs", &p->script);
+    xst_text_add(&p->script,
+                 "set key off; unset grid; unset xtics; set yrange [%d.6:0.4]; set xrange [0:*]; set offsets graph 0, "
+                 "graph 0.18, 0, 0\nset ytics (",
+                 c->count);
+    for (int r = 0; r < c->count; r++) {
+        xst_text_add(&p->script, r > 0 ? ", " : "");
+        xst_gnuplot_quote(xst_report_run_label(&c->runs[r], label), &p->script);
+        xst_text_add(&p->script, " %d", r + 1);
+    }
+    xst_text_add(&p->script, ")\n");
+    bar_panel(c, p, "final average accuracy, percent", mean_accuracy, "%.1f");
+    bar_panel(c, p, "training time over xst", time_ratio, "%.2f");
+    bar_panel(c, p, "bytes stored, MB", megabytes, "%.2f");
+    xst_text_add(&p->script, "unset multiplot\n");
+}
+
 /* ---- files ----------------------------------------------------------------------------------------------------------
  */
 
 static const struct {
     const char *name;
     void (*draw)(const xst_comparison *comparison, plot *p);
-} plots[] = {{"curves", plot_curves}, {"matrix", plot_matrix}, {"forgetting", plot_forgetting}};
+} plots[] = {
+    {"curves", plot_curves}, {"matrix", plot_matrix}, {"forgetting", plot_forgetting}, {"summary", plot_summary}};
 
 static xst_status write_one(const char *folder, const char *name, const char *ending, const xst_text *text,
                             xst_error *err)
