@@ -142,6 +142,7 @@ typedef struct xst_energy_run {
     xst_mapping mapping;
     int input_bits;
     int column_wise; /* the method switches columns: only those on are read */
+    int map_head;    /* heads stand on arrays of their own */
     int task_count;
     xst_energy_task *tasks;
     int layer_count;
@@ -158,6 +159,7 @@ typedef struct xst_energy_run_options {
     int input_bits;      /* 4 or 8; the first layer takes the image at 8 */
     const char *quant;   /* of float runs: "apot4" where NULL */
     int neurosim_compat; /* mapping dense only */
+    int map_head;        /* the head of a task stands on arrays of its own, mapped dense; 0: as the run's map_head */
 } xst_energy_run_options;
 
 xst_status xst_energy_of_run(const xst_device *device, const char *path, const xst_energy_run_options *options,

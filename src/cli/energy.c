@@ -13,7 +13,7 @@
 
 typedef struct request {
     const char *device, *mapping, *input_bits, *network, *density, *input_density, *seed, *quant, *out;
-    bool json, csv, markdown, explain, compat;
+    bool json, csv, markdown, explain, compat, map_head;
 } request;
 
 static xst_status take_share(const char *name, const char *text, double *out, xst_error *err)
@@ -79,7 +79,8 @@ static xst_status network_energy(const request *r, const xst_device *device, xst
 static xst_status read_options(const request *r, xst_energy_run_options *out, xst_error *err)
 {
     int64_t bits = 8;
-    *out = (xst_energy_run_options){.mapping = XST_MAPPING_COLUMN, .quant = r->quant, .neurosim_compat = r->compat};
+    *out = (xst_energy_run_options){
+        .mapping = XST_MAPPING_COLUMN, .quant = r->quant, .neurosim_compat = r->compat, .map_head = r->map_head};
     if (r->density || r->input_density || r->seed)
         return xst_fail(err, XST_ERROR_USAGE,
                         "energy: --density, --input-density and --seed go with --network: a run "
@@ -133,13 +134,14 @@ xst_status xst_cli_energy(int argc, char **argv, xst_error *err)
     const char *words[argc > 0 ? argc : 1];
     int count = 0;
     const xst_cli_option options[] = {
-        {"--device", NULL, &r.device},   {"--mapping", NULL, &r.mapping},
-        {"--network", NULL, &r.network}, {"--input-bits", NULL, &r.input_bits},
-        {"--density", NULL, &r.density}, {"--input-density", NULL, &r.input_density},
-        {"--seed", NULL, &r.seed},       {"--quant", NULL, &r.quant},
-        {"--out", NULL, &r.out},         {"--json", &r.json, NULL},
-        {"--csv", &r.csv, NULL},         {"--markdown", &r.markdown, NULL},
-        {"--explain", &r.explain, NULL}, {"--neurosim-compat", &r.compat, NULL},
+        {"--device", NULL, &r.device},     {"--mapping", NULL, &r.mapping},
+        {"--network", NULL, &r.network},   {"--input-bits", NULL, &r.input_bits},
+        {"--density", NULL, &r.density},   {"--input-density", NULL, &r.input_density},
+        {"--seed", NULL, &r.seed},         {"--quant", NULL, &r.quant},
+        {"--out", NULL, &r.out},           {"--json", &r.json, NULL},
+        {"--csv", &r.csv, NULL},           {"--markdown", &r.markdown, NULL},
+        {"--explain", &r.explain, NULL},   {"--neurosim-compat", &r.compat, NULL},
+        {"--map-head", &r.map_head, NULL},
     };
     xst_status status = xst_cli_arguments(argc, argv, options, sizeof options / sizeof options[0], words, &count, err);
     if (status == XST_OK && r.json + r.csv + r.markdown > 1)
@@ -148,6 +150,8 @@ xst_status xst_cli_energy(int argc, char **argv, xst_error *err)
         status = xst_fail(err, XST_ERROR_USAGE, "energy: give run folders or --network, not both");
     if (status == XST_OK && !r.network && count == 0)
         status = xst_fail(err, XST_ERROR_USAGE, "energy: name at least one run folder, or a network file (--network)");
+    if (status == XST_OK && r.network && r.map_head)
+        status = xst_fail(err, XST_ERROR_USAGE, "energy: --map-head goes with run folders: a network has no heads");
     if (status != XST_OK)
         return status;
     xst_device *device = NULL;

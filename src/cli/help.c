@@ -34,15 +34,15 @@ static const xst_cli_command commands[] = {
      "by name, and left out of means, tests and ratios.\n",
      xst_cli_compare},
     {"energy", "energy, latency and area of runs or of a network on a crossbar",
-     "xst energy RUN... [--device FILE.yaml|NAME] [--mapping dense|column] [--input-bits 4|8] [--quant NAME] [--out "
-     "DIR]\n"
-     "           [--explain] [--json|--csv|--markdown]\n"
+     "xst energy RUN... [--device FILE.yaml|NAME] [--mapping dense|column] [--input-bits 4|8] [--quant NAME]\n"
+     "           [--map-head] [--out DIR] [--explain] [--json|--csv|--markdown]\n"
      "xst energy --network NET.csv --density D --input-density D2 --seed S [--input-bits 4|8] [--neurosim-compat]\n"
      "           [--device FILE.yaml|NAME] [--explain] [--json|--csv|--markdown]\n",
      "  --device      device file, or the name of a ready one: hfo2-32nm (default), isaac, prime, pipelayer, dpe\n"
      "  --mapping     how a layer lies on the arrays: column for runs, dense for a network\n"
      "  --input-bits  bit planes of the inputs (8); a run's first layer takes the image at 8\n"
      "  --quant       how float weights are stored: apot4 (default), apot2 .. apot8, uniform2 .. uniform8\n"
+     "  --map-head    each task's head on arrays of its own, mapped dense, and not digital\n"
      "  --density, --input-density  shares of non-zero weights and of one-bits that a network's layers get\n"
      "  --neurosim-compat  NeuroSim's double count of PEs outside a matrix, and its leakage (dense)\n"
      "  --out DIR     data, plots of energy per task and pictures of who owns which column\n"

@@ -94,6 +94,8 @@ struct xst_config {
     double cpg_train_floor;
     xst_retrain_against cpg_retrain_against;
     bool cpg_grow;
+    /* the crossbar, section 10 */
+    bool map_head;
     /* how to run */
     char backend[XST_TEXT_MAX]; /* "auto", "cpu", "cuda", "ref" */
     xst_precision_id precision;

@@ -145,6 +145,8 @@ static const xst_option options[] = {
      .help = "what retraining must beat: the kept net with the new mask, or as it was pruned"},
     {KEY(cpg_grow), XST_OPTION_FLAG, .fallback = "0", .source = "CPG has 1",
      .help = "widen the net where a task misses its goal (1 is not there yet)"},
+    {KEY(map_head), XST_OPTION_FLAG, .fallback = "0", .source = "xst",
+     .help = "for xst energy: a task's head on arrays of its own; 0: digital"},
 
     {KEY(backend), XST_OPTION_TEXT, .choices = backends, .fallback = "auto", .source = "xst",
      .help = "what does the arithmetic; auto takes the fastest that is there"},
@@ -178,6 +180,7 @@ static const struct {
     {"mask", "Mask over the columns of earlier tasks"},
     {"update_every", "Drop and grow"},
     {"finetune_lr", "Other methods"},
+    {"map_head", "Crossbar"},
     {"backend", "How to run"},
 };
 

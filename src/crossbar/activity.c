@@ -11,15 +11,19 @@
 static const char header[] = "task,layer,input_bits,plane,ones,bits";
 
 /* "features.0.weight", also without its last word. */
-static int layer_of(const xst_task_record *record, const char *name)
+static bool is_name(const char *known, const char *name)
 {
     const size_t length = strlen(name);
-    for (int l = 0; l < record->layer_count; l++) {
-        const char *const known = record->layers[l].name;
-        if (strcmp(known, name) == 0 || (strncmp(known, name, length) == 0 && strcmp(known + length, ".weight") == 0))
+    return strcmp(known, name) == 0 || (strncmp(known, name, length) == 0 && strcmp(known + length, ".weight") == 0);
+}
+
+static int layer_of(const xst_task_record *record, const char *name)
+{
+    for (int l = 0; l < record->layer_count; l++)
+        if (is_name(record->layers[l].name, name))
             return l;
-    }
-    return -1;
+    const xst_tensor_record *const head = xst_task_record_head(record);
+    return head && is_name(head->name, name) ? record->layer_count : -1;
 }
 
 static bool whole(double x, double least, double most)
@@ -70,7 +74,7 @@ xst_status xst_activity_read(const xst_run *run, const xst_task_record *record, 
                              xst_error *err)
 {
     char path[XST_PATH_MAX];
-    *out = (xst_activity){.tasks = tasks, .layers = record->layer_count};
+    *out = (xst_activity){.tasks = tasks, .layers = record->layer_count + 1};
     xst_status status = xst_path(path, err, "%s/activity.csv", xst_run_path(run));
     if (status != XST_OK)
         return status;
@@ -81,8 +85,8 @@ xst_status xst_activity_read(const xst_run *run, const xst_task_record *record, 
     void *entries = NULL;
     status = xst_file_read(path, &csv.bytes, &csv.size, err);
     if (status == XST_OK)
-        status = xst_alloc(&entries, (size_t)tasks * (size_t)record->layer_count * 2, sizeof(xst_activity_entry),
-                           "activity", err);
+        status =
+            xst_alloc(&entries, (size_t)tasks * (size_t)out->layers * 2, sizeof(xst_activity_entry), "activity", err);
     out->entries = entries;
     if (status == XST_OK)
         status = read_rows(&csv, record, out, err);
@@ -104,10 +108,9 @@ xst_status xst_activity_find(const xst_activity *activity, const xst_run *run, i
     const xst_activity_entry *const entry =
         &activity->entries[((task - 1) * activity->layers + layer) * 2 + (input_bits == 8)];
     if (entry->planes != input_bits)
-        return xst_fail(
-            err, XST_ERROR_RUN,
-            "%s/activity.csv: %d of %d bit planes for task %d, masked layer %d: `xst eval %s` writes it anew",
-            xst_run_path(run), entry->planes, input_bits, task, layer + 1, xst_run_path(run));
+        return xst_fail(err, XST_ERROR_RUN,
+                        "%s/activity.csv: %d of %d bit planes for task %d, layer %d: `xst eval %s` writes it anew",
+                        xst_run_path(run), entry->planes, input_bits, task, layer + 1, xst_run_path(run));
     *out = entry;
     return XST_OK;
 }

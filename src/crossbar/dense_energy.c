@@ -1,19 +1,19 @@
-/* A layer under the dense mapping: NeuroSim's model with the actual cells of the task's effective weights. */
+/* A layer or head under the dense mapping: NeuroSim's model with the actual cells of the task's effective weights. */
 #include "crossbar/inference.h"
 
+#include "base/error.h"
 #include "base/memory.h"
 
 #include <math.h>
 
-/* One array: filters first .. end-1 of a block of rows. */
-static void add_array(const xst_array_model *a, const xst_run_net *net, const xst_run_layer *from,
-                      const xst_code_conductances *g, const xst_factors *f, int row, int rows, int first, int end,
+/* One array: filters first .. end-1 of a block of rows. weights: codes of that block's first row, `height` of a filter.
+ */
+static void add_array(const xst_array_model *a, const xst_codes *codes, const uint8_t *weights, int64_t height,
+                      const xst_code_conductances *g, const xst_factors *f, int rows, int first, int end,
                       double *current, double *constant)
 {
-    const xst_codes *const codes = &net->codes;
-    const int64_t height = xst_geometry_weights(&from->stored) / from->stored.out;
     for (int o = first; o < end; o++) {
-        const uint8_t *const code = from->effective + o * height + row;
+        const uint8_t *const code = weights + o * height;
         double sum[XST_CELLS_MAX], squares[XST_CELLS_MAX];
         xst_sum_codes(g, code, rows, sum, squares);
         for (int c = 0; c < codes->cells; c++) {
@@ -25,12 +25,12 @@ static void add_array(const xst_array_model *a, const xst_run_net *net, const xs
     }
 }
 
-static void fill_reads(const xst_run_plan *plan, const xst_run_net *net, int layer, const xst_activity_entry *activity,
-                       xst_reads *out)
+static void fill_reads(const xst_run_plan *plan, const xst_codes *codes, const uint8_t *weights, int layer,
+                       const xst_activity_entry *activity, xst_reads *out)
 {
     const xst_shape *const shape = &plan->shapes[layer];
     const xst_array_model *const a = &xst_run_plan_chip(plan, layer)->array;
-    const int filters = plan->dense[layer].filters, outputs = net->layers[layer].stored.out;
+    const int filters = plan->dense[layer].filters, outputs = (int)shape->outputs;
     double active = 0;
     for (int z = 0; z < activity->planes; z++)
         active += activity->share[z];
@@ -39,22 +39,21 @@ static void fill_reads(const xst_run_plan *plan, const xst_run_net *net, int lay
         double idle = 0;
         const xst_factors f = xst_plane_factors(a, activity->share, activity->planes, rows, shape->vectors, &idle);
         xst_code_conductances g;
-        xst_code_conductances_make(plan, &net->codes, layer, rows, &g);
+        xst_code_conductances_make(plan, codes, layer, rows, &g);
         out->active[i] = shape->vectors * active * rows;
         out->conversions += shape->columns * out->vectors;
         out->idle += shape->columns * idle;
         for (int j = 0; j < out->block_columns; j++) {
             const int first = j * filters, end = first + filters < outputs ? first + filters : outputs;
             const int at = i * out->block_columns + j;
-            add_array(a, net, &net->layers[layer], &g, &f, i * a->rows, (int)rows, first, end, &out->current[at],
-                      &out->constant[at]);
+            add_array(a, codes, weights + (int64_t)i * a->rows, (int64_t)shape->rows, &g, &f, (int)rows, first, end,
+                      &out->current[at], &out->constant[at]);
         }
     }
 }
 
-xst_status xst_layer_dense_energy(const xst_run_plan *plan, const xst_run_net *net, int layer,
-                                  const xst_activity_entry *activity, bool stale, xst_energy_figures *out,
-                                  xst_error *err)
+static xst_status dense_energy(const xst_run_plan *plan, const xst_codes *codes, const uint8_t *weights, int layer,
+                               const xst_activity_entry *activity, bool stale, xst_energy_figures *out, xst_error *err)
 {
     const xst_chip *const chip = xst_run_plan_chip(plan, layer);
     const xst_shape *const shape = &plan->shapes[layer];
@@ -63,10 +62,27 @@ xst_status xst_layer_dense_energy(const xst_run_plan *plan, const xst_run_net *n
     const xst_status status = xst_reads_make(&chip->array, shape, &reads, err);
     if (status != XST_OK)
         return status;
-    fill_reads(plan, net, layer, activity, &reads);
+    fill_reads(plan, codes, weights, layer, activity, &reads);
     xst_trees trees = {0};
     xst_layer_energy(chip, shape, place, &reads, stale, &trees, out);
     xst_layer_latency(chip, shape, place, chip->array.steps, out);
     xst_reads_free(&reads);
     return XST_OK;
+}
+
+xst_status xst_layer_dense_energy(const xst_run_plan *plan, const xst_run_net *net, int layer,
+                                  const xst_activity_entry *activity, bool stale, xst_energy_figures *out,
+                                  xst_error *err)
+{
+    return dense_energy(plan, &net->codes, net->layers[layer].effective, layer, activity, stale, out, err);
+}
+
+xst_status xst_head_energy(const xst_run_plan *plan, const xst_run_net *net, const xst_activity_entry *activity,
+                           bool stale, xst_energy_figures *out, xst_error *err)
+{
+    const int h = xst_run_plan_head(plan, net->task);
+    if (net->head_weights != (size_t)(plan->shapes[h].rows * plan->shapes[h].outputs))
+        return xst_fail(err, XST_ERROR_RUN, "task %d: its head has %zu weights, its classes and task 1's want %.0f",
+                        net->task, net->head_weights, plan->shapes[h].rows * plan->shapes[h].outputs);
+    return dense_energy(plan, &net->codes, net->head, h, activity, stale, out, err);
 }

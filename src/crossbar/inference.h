@@ -23,6 +23,10 @@ xst_status xst_layer_dense_energy(const xst_run_plan *plan, const xst_run_net *n
                                   const xst_activity_entry *activity, bool stale, xst_energy_figures *out,
                                   xst_error *err);
 
+/* The current task's head, mapped dense whatever the mapping of the layers. */
+xst_status xst_head_energy(const xst_run_plan *plan, const xst_run_net *net, const xst_activity_entry *activity,
+                           bool stale, xst_energy_figures *out, xst_error *err);
+
 /* Conductances of the cells of each code, in an array where rows x columns cells are used. Two cells share a word of
  * fixed-point numbers, so that a weight costs two additions: shares of the largest conductance, and their squares. */
 enum { XST_CELL_PAIRS = XST_CELLS_MAX / 2 };

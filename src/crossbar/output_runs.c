@@ -51,11 +51,12 @@ static json_t *run_json(const xst_energy_run *run)
     for (int t = 0; t < run->task_count; t++)
         json_array_append_new(tasks, task_json(&run->tasks[t]));
     const xst_programming p = later(run);
-    return json_pack("{s:s, s:s, s:s, s:b, s:i, s:o, s:f, s:{s:f, s:f, s:f, s:f, s:f}, s:f, s:f}", "run", run->run,
-                     "method", run->method, "quant", run->quant, "columns_switched", run->column_wise, "input_bits",
-                     run->input_bits, "tasks", tasks, "mean_inference_J", mean_energy(run), "programming_2_to_N",
-                     "cells_set", p.cells_set, "cells_reset", p.cells_reset, "pulses", p.pulses, "energy_J", p.energy,
-                     "seconds", p.seconds, "most_writes", run->most_writes, "endurance_used", run->endurance_used);
+    return json_pack("{s:s, s:s, s:s, s:b, s:b, s:i, s:o, s:f, s:{s:f, s:f, s:f, s:f, s:f}, s:f, s:f}", "run", run->run,
+                     "method", run->method, "quant", run->quant, "columns_switched", run->column_wise, "map_head",
+                     run->map_head, "input_bits", run->input_bits, "tasks", tasks, "mean_inference_J", mean_energy(run),
+                     "programming_2_to_N", "cells_set", p.cells_set, "cells_reset", p.cells_reset, "pulses", p.pulses,
+                     "energy_J", p.energy, "seconds", p.seconds, "most_writes", run->most_writes, "endurance_used",
+                     run->endurance_used);
 }
 
 static const char *mapping_name(const xst_energy_run *run)
@@ -113,8 +114,8 @@ static void programming_table(const xst_energy_run *run, xst_energy_format forma
 
 static void run_pages(const xst_energy_run *run, int explain, xst_energy_format format, xst_text *text)
 {
-    xst_heading(text, format, "%s: %s, mapping %s, %d input bits (image 8), weights %s", run->run, run->method,
-                mapping_name(run), run->input_bits, run->quant);
+    xst_heading(text, format, "%s: %s, mapping %s, %d input bits (image 8), weights %s%s", run->run, run->method,
+                mapping_name(run), run->input_bits, run->quant, run->map_head ? ", heads on arrays" : "");
     task_table(run, format, text);
     xst_heading(text, format,
                 "Programming before each task (%s); a cell is written %.0f times at most, %.2g of its life",

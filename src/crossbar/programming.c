@@ -114,6 +114,36 @@ static void program_layer(const xst_run_net *net, const xst_layout *layout, cons
     }
 }
 
+static xst_status make_rows(const xst_layout *layout, rows *out, xst_error *err)
+{
+    *out = (rows){.count = layout->block_rows * layout->array_rows};
+    const size_t entries = (size_t)out->count * (size_t)layout->block_columns;
+    void *memory = NULL;
+    const xst_status status = xst_alloc(&memory, 2 * entries, sizeof(float), "row times", err);
+    out->set = memory;
+    out->reset = status == XST_OK ? out->set + entries : NULL;
+    return status;
+}
+
+/* All cells of the head, from erased. */
+static xst_status program_head(const xst_run_plan *plan, const xst_run_net *net, const xst_writes *writes,
+                               xst_programming *out, xst_error *err)
+{
+    const xst_layout *const layout = &plan->dense[xst_run_plan_head(plan, net->task)];
+    rows r;
+    void *times = NULL;
+    xst_status status = make_rows(layout, &r, err);
+    if (status == XST_OK)
+        status = xst_alloc(&times, net->head_weights, 1, "writes of a head", err);
+    for (uint32_t c = 0; c < layout->geometry.columns && status == XST_OK; c++)
+        write_column(layout, writes, NULL, net->head, c, times, &r, out);
+    if (status == XST_OK)
+        out->seconds = fmax(out->seconds, slowest(layout, &r));
+    xst_free(times);
+    xst_free(r.set);
+    return status;
+}
+
 xst_status xst_program(const xst_run_plan *plan, xst_run_net *net, const xst_writes *writes, xst_programming *out,
                        xst_error *err)
 {
@@ -121,17 +151,13 @@ xst_status xst_program(const xst_run_plan *plan, xst_run_net *net, const xst_wri
     *out = (xst_programming){0};
     for (int l = 0; l < net->layer_count; l++) {
         const xst_layout *const layout = plan->mapping == XST_MAPPING_DENSE ? &plan->dense[l] : &plan->column[l];
-        rows r = {.count = layout->block_rows * layout->array_rows};
-        const size_t entries = (size_t)r.count * (size_t)layout->block_columns;
-        void *memory = NULL;
-        const xst_status status = xst_alloc(&memory, 2 * entries, sizeof(float), "row times", err);
+        rows r;
+        const xst_status status = make_rows(layout, &r, err);
         if (status != XST_OK)
             return status;
-        r.set = memory;
-        r.reset = r.set + entries;
         program_layer(net, layout, writes, once, &net->layers[l], &r, out);
         out->seconds = fmax(out->seconds, slowest(layout, &r));
-        xst_free(memory);
+        xst_free(r.set);
     }
-    return XST_OK;
+    return plan->heads ? program_head(plan, net, writes, out, err) : XST_OK;
 }

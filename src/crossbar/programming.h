@@ -19,8 +19,8 @@ xst_status xst_writes_make(const xst_device *device, const xst_codes *codes, xst
 void xst_writes_free(xst_writes *writes);
 
 /* Writes the current task's cells under the plan's mapping: its new columns alone where columns are written once, else
- * every cell whose code differs from that of the task before. Counts in net's layers how often each weight is written.
- */
+ * every cell whose code differs from that of the task before. Its head, where heads stand on arrays, is written once,
+ * on arrays of its own. Counts in net's layers how often each weight is written. */
 xst_status xst_program(const xst_run_plan *plan, xst_run_net *net, const xst_writes *writes, xst_programming *out,
                        xst_error *err);
 

@@ -21,6 +21,7 @@ typedef struct walk {
     xst_run *run;
     xst_manifest manifest;
     int group, group_fc; /* of the run's configuration */
+    bool map_head;
     xst_quant quant;
     xst_activity activity;
     xst_run_net net;
@@ -55,6 +56,7 @@ static xst_status read_config(walk *w, xst_error *err)
     if (status == XST_OK) {
         w->group = config->group;
         w->group_fc = config->group_fc;
+        w->map_head = config->map_head || w->options->map_head;
     }
     xst_config_destroy(config);
     return status;
@@ -89,7 +91,7 @@ static xst_status open_walk(walk *w, const char *path, xst_error *err)
 /* Net, chip and tables, once the first task is read. */
 static xst_status start(walk *w, const xst_task_record *first, xst_error *err)
 {
-    const xst_energy_run_options *const o = w->options;
+    const xst_run_plan_options plan = {w->options->mapping, w->options->input_bits, w->map_head ? &w->manifest : NULL};
     if (first->layer_count == 0)
         return xst_fail(err, XST_ERROR_RUN, "%s: the run has no masked layers", w->out->run);
     xst_status status =
@@ -100,8 +102,7 @@ static xst_status start(walk *w, const xst_task_record *first, xst_error *err)
     if (status == XST_OK)
         status = xst_activity_read(w->run, first, w->out->task_count, &w->activity, err);
     if (status == XST_OK)
-        status = xst_run_plan_make(w->device, w->run, &w->net, first, &w->activity, o->mapping, o->input_bits, &w->plan,
-                                   err);
+        status = xst_run_plan_make(w->device, w->run, &w->net, first, &w->activity, &plan, &w->plan, err);
     if (status == XST_OK)
         status = xst_writes_make(w->device, &w->net.codes, &w->writes, err);
     void *powers = NULL;
@@ -111,11 +112,20 @@ static xst_status start(walk *w, const xst_task_record *first, xst_error *err)
     for (int l = 0; l < w->net.layer_count && status == XST_OK; l++)
         status = xst_powers_make(&w->plan.column[l], &w->powers[l], err);
     w->out->column_wise = w->net.column_wise;
+    w->out->map_head = w->map_head;
     return status;
 }
 
+/* With those that its tiles leave empty. */
+static double arrays_on_chip(const xst_chip *chip, int layer)
+{
+    const xst_floorplan *const plan = &chip->plan;
+    const xst_place *const place = &plan->places[layer];
+    return place->tile_rows * place->tile_columns * plan->pes * plan->pes * plan->array_rows * plan->array_columns;
+}
+
 /* A layer under the chosen mapping, and beside it with all columns on and dense. */
-static xst_status layer_energy(walk *w, int l, xst_energy_task *task, double *leakage, xst_error *err)
+static xst_status layer_energy(walk *w, int l, xst_energy_task *task, xst_error *err)
 {
     const xst_activity_entry *activity = NULL;
     xst_status status =
@@ -138,12 +148,7 @@ static xst_status layer_energy(walk *w, int l, xst_energy_task *task, double *le
         status = xst_layer_column_energy(&w->plan, &w->net, l, &w->powers[l], activity, true, &all_on, err);
     if (status != XST_OK)
         return status;
-    const xst_chip *const built = &w->plan.built;
-    const xst_place *const place = &built->plan.places[l];
-    out->arrays_on_chip = place->tile_rows * place->tile_columns * built->plan.pes * built->plan.pes *
-                          built->plan.array_rows * built->plan.array_columns;
-    const xst_trees trees = xst_all_trees(built);
-    leakage[l] = xst_tile_leakage(built, &trees);
+    out->arrays_on_chip = arrays_on_chip(&w->plan.built, l);
     task->dense_energy += xst_figures_energy(&dense) - dense.stale_energy;
     task->dense_conversions += dense.adc_conversions;
     task->all_on_energy += xst_figures_energy(&all_on);
@@ -151,21 +156,62 @@ static xst_status layer_energy(walk *w, int l, xst_energy_task *task, double *le
     return XST_OK;
 }
 
+/* The task's head is the last layer of its report. */
+static xst_status head_energy(walk *w, const xst_task_record *record, xst_energy_task *task, xst_error *err)
+{
+    const xst_activity_entry *activity = NULL;
+    const int h = w->plan.layers;
+    xst_energy_figures *const out = &task->inference.layers[h];
+    xst_status status = xst_run_net_take_head(&w->net, record, err);
+    if (status == XST_OK)
+        status = xst_activity_find(&w->activity, w->run, task->task, h, xst_run_plan_bits(&w->plan, h), &activity, err);
+    if (status == XST_OK)
+        status = xst_head_energy(&w->plan, &w->net, activity, w->options->neurosim_compat != 0, out, err);
+    out->arrays_on_chip = arrays_on_chip(&w->plan.built, h);
+    const double energy = xst_figures_energy(out) - out->stale_energy;
+    task->dense_energy += energy;
+    task->dense_conversions += out->adc_conversions;
+    task->all_on_energy += energy;
+    task->all_on_conversions += out->adc_conversions;
+    return status;
+}
+
+/* Area, arrays and leakage power are those of the whole chip, which carries the heads of all tasks. */
+static void add_other_heads(const xst_run_plan *plan, xst_energy_report *report)
+{
+    xst_energy_figures *const head = &report->layers[plan->layers];
+    for (int c = 0; c < XST_COMPONENTS; c++)
+        head->area[c] *= plan->heads;
+    head->blank_area *= plan->heads;
+    head->leakage_power *= plan->heads;
+    head->arrays_on_chip *= plan->heads;
+    head->arrays_mapped *= plan->heads;
+    head->cells_used *= plan->heads;
+}
+
 static xst_status task_energy(walk *w, const xst_task_record *record, xst_energy_task *task, xst_error *err)
 {
     task->task = record->position;
     snprintf(task->name, sizeof task->name, "%s", record->name);
+    const int layers = w->plan.layers + (w->plan.heads > 0);
     xst_status status = xst_run_net_step(&w->net, record, err);
     if (status == XST_OK)
-        status = xst_report_start(&w->plan.built, w->plan.shapes, w->plan.layers, &task->inference, err);
+        status = xst_report_start(&w->plan.built, w->plan.shapes, layers, &task->inference, err);
     void *leakage = NULL;
     if (status == XST_OK)
-        status = xst_alloc(&leakage, (size_t)w->plan.layers, sizeof(double), "leakage", err);
+        status = xst_alloc(&leakage, (size_t)layers, sizeof(double), "leakage", err);
     for (int l = 0; l < w->plan.layers && status == XST_OK; l++)
-        status = layer_energy(w, l, task, leakage, err);
+        status = layer_energy(w, l, task, err);
+    if (status == XST_OK && w->plan.heads)
+        status = head_energy(w, record, task, err);
     if (status == XST_OK) {
+        const xst_trees trees = xst_all_trees(&w->plan.built);
+        for (int l = 0; l < layers; l++)
+            ((double *)leakage)[l] = xst_tile_leakage(&w->plan.built, &trees);
         task->inference.clock = w->plan.chip.array.clock;
         xst_report_leakage(&w->plan.built, leakage, &task->inference);
+        if (w->plan.heads)
+            add_other_heads(&w->plan, &task->inference);
         xst_report_total(&w->plan.built, &task->inference);
         xst_run_net_count(&w->net, &task->columns_on, &task->columns);
         status = xst_program(&w->plan, &w->net, &w->writes, &task->programming, err);

@@ -66,6 +66,7 @@ void xst_run_net_free(xst_run_net *net)
     for (int l = 0; l < net->layer_count; l++)
         xst_free(net->layers[l].owner);
     xst_free(net->layers);
+    xst_free(net->head);
     *net = (xst_run_net){0};
 }
 
@@ -138,6 +139,27 @@ xst_status xst_run_net_step(xst_run_net *net, const xst_task_record *record, xst
         memcpy(layer->before, layer->effective, weights);
         set_effective(net, from, record->whole || net->task == 1, layer);
     }
+    return XST_OK;
+}
+
+xst_status xst_run_net_take_head(xst_run_net *net, const xst_task_record *record, xst_error *err)
+{
+    const xst_tensor_record *const head = xst_task_record_head(record);
+    if (!head)
+        return xst_fail(err, XST_ERROR_RUN, "task %d has no head (classifier.N.weight)", record->position);
+    const size_t n = xst_tensor_record_elements(head);
+    double scale = 0;
+    void *codes = NULL;
+    xst_status status = xst_quant_scale(&net->quant, head->values, n, &scale, err);
+    if (status != XST_OK)
+        return xst_fail_context(err, status, "task %d, %s", record->position, head->name);
+    if ((status = xst_alloc(&codes, n, 1, "codes of a head", err)) != XST_OK)
+        return status;
+    xst_free(net->head);
+    net->head = codes;
+    net->head_weights = n;
+    for (size_t i = 0; i < n; i++)
+        net->head[i] = (uint8_t)(xst_quant_code(&net->quant, scale, (double)head->values[i]) + net->codes.zero);
     return XST_OK;
 }
 

@@ -26,6 +26,8 @@ typedef struct xst_run_net {
     int task;
     int layer_count;
     xst_run_layer *layers;
+    uint8_t *head; /* [weights]: codes of the current task's head; NULL where heads are digital */
+    size_t head_weights;
 } xst_run_net;
 
 /* From the record of task 1. group, group_fc: logical columns where the files are element-wise. */
@@ -36,6 +38,9 @@ void xst_run_net_free(xst_run_net *net);
 /* Goes on to the next task: quantises what it wrote, sets on, effective and before. Refuses a record whose network
  * differs, or that owns what an earlier task owns. */
 xst_status xst_run_net_step(xst_run_net *net, const xst_task_record *record, xst_error *err);
+
+/* Quantises the head of the current task. Freed with the net. */
+xst_status xst_run_net_take_head(xst_run_net *net, const xst_task_record *record, xst_error *err);
 
 /* Columns of the mapping that are on, and all. */
 void xst_run_net_count(const xst_run_net *net, double *on, double *all);

@@ -16,19 +16,18 @@ const xst_chip *xst_run_plan_chip(const xst_run_plan *plan, int layer)
     return layer == 0 ? &plan->first_chip : &plan->chip;
 }
 
+int xst_run_plan_head(const xst_run_plan *plan, int task)
+{
+    return plan->layers + task - 1;
+}
+
 /* Inputs of what follows the last conv: a masked FC layer, else the head. */
 static double inputs_after(const xst_run_net *net, const xst_task_record *first, int layer)
 {
     if (layer + 1 < net->layer_count)
         return net->layers[layer + 1].stored.in;
-    for (int i = 0; i < first->tensor_count; i++) {
-        const xst_tensor_record *const t = &first->tensors[i];
-        const size_t length = strlen(t->name);
-        if (strncmp(t->name, "classifier.", 11) == 0 && length > 7 && strcmp(t->name + length - 7, ".weight") == 0 &&
-            t->rank == 2)
-            return (double)t->dim[1];
-    }
-    return 0;
+    const xst_tensor_record *const head = xst_task_record_head(first);
+    return head ? (double)head->dim[1] : 0;
 }
 
 static bool is_conv(const xst_run_layer *layer)
@@ -59,6 +58,29 @@ static xst_status make_shape(const xst_run_plan *plan, const xst_run *run, const
     return XST_OK;
 }
 
+/* Heads differ in their number of classes alone. */
+static xst_status make_heads(xst_run_plan *plan, const xst_run_net *net, const xst_task_record *first,
+                             const xst_manifest *manifest, int filters, xst_error *err)
+{
+    const xst_tensor_record *const head = xst_task_record_head(first);
+    if (!head)
+        return xst_fail(err, XST_ERROR_RUN, "task 1 has no head (classifier.N.weight) to put on arrays");
+    for (int t = 0; t < plan->heads; t++) {
+        const int outputs = manifest->tasks[t].class_count, h = xst_run_plan_head(plan, t + 1);
+        const xst_geometry g = xst_geometry_make(outputs, (int32_t)head->dim[1], 1, 1, (int32_t)head->dim[1]);
+        plan->shapes[h] = (xst_shape){.rows = g.in,
+                                      .outputs = outputs,
+                                      .columns = (double)outputs * net->codes.cells,
+                                      .vectors = 1,
+                                      .feature_map = g.in,
+                                      .output_share = 1};
+        memcpy(plan->shapes[h].name, head->name, sizeof plan->shapes[h].name);
+        xst_layout_make(XST_MAPPING_DENSE, &g, plan->device->array.rows, filters, &plan->dense[h]);
+        plan->column[h] = plan->dense[h]; /* a head is mapped dense in any case */
+    }
+    return XST_OK;
+}
+
 /* A 2x2 maximum follows where the next layer has fewer positions, or fewer inputs than this one has outputs. */
 static void set_pooling(const xst_run_plan *plan, const xst_run_net *net, const xst_task_record *first)
 {
@@ -76,24 +98,25 @@ static void set_pooling(const xst_run_plan *plan, const xst_run_net *net, const 
 static xst_status make_built(xst_run_plan *plan, const xst_quant *quant, xst_error *err)
 {
     void *memory = NULL;
-    xst_status status = xst_alloc(&memory, (size_t)plan->layers, sizeof(xst_shape), "shapes", err);
+    const int all = plan->layers + plan->heads;
+    xst_status status = xst_alloc(&memory, (size_t)all, sizeof(xst_shape), "shapes", err);
     if (status != XST_OK)
         return status;
     xst_shape *const shapes = memory;
-    for (int l = 0; l < plan->layers; l++) {
+    for (int l = 0; l < all; l++) {
         shapes[l] = plan->shapes[l];
         if (plan->mapping == XST_MAPPING_COLUMN)
             shapes[l].rows = (double)plan->column[l].block_rows * plan->column[l].array_rows;
     }
     const int widest = plan->input_bits > 8 ? plan->input_bits : 8;
-    status = xst_chip_make(plan->device, shapes, plan->layers, widest, quant->bits, &plan->built, err);
+    status = xst_chip_make(plan->device, shapes, all, widest, quant->bits, &plan->built, err);
     xst_free(shapes);
     return status;
 }
 
 static xst_status make_arrays(xst_run_plan *plan, xst_error *err)
 {
-    const size_t n = (size_t)plan->layers;
+    const size_t n = (size_t)plan->layers + (size_t)plan->heads;
     void *shapes = NULL, *dense = NULL, *column = NULL;
     xst_status status = xst_alloc(&shapes, n, sizeof(xst_shape), "shapes", err);
     plan->shapes = shapes;
@@ -107,10 +130,14 @@ static xst_status make_arrays(xst_run_plan *plan, xst_error *err)
 }
 
 xst_status xst_run_plan_make(const xst_device *device, const xst_run *run, const xst_run_net *net,
-                             const xst_task_record *first, const xst_activity *activity, xst_mapping mapping,
-                             int input_bits, xst_run_plan *out, xst_error *err)
+                             const xst_task_record *first, const xst_activity *activity,
+                             const xst_run_plan_options *options, xst_run_plan *out, xst_error *err)
 {
-    *out = (xst_run_plan){.device = device, .mapping = mapping, .input_bits = input_bits, .layers = net->layer_count};
+    *out = (xst_run_plan){.device = device,
+                          .mapping = options->mapping,
+                          .input_bits = options->input_bits,
+                          .layers = net->layer_count,
+                          .heads = options->heads ? activity->tasks : 0};
     const int filters = device->array.columns / net->codes.cells;
     xst_status status = make_arrays(out, err);
     for (int l = 0; l < out->layers && status == XST_OK; l++) {
@@ -118,12 +145,15 @@ xst_status xst_run_plan_make(const xst_device *device, const xst_run *run, const
         xst_layout_make(XST_MAPPING_DENSE, &net->layers[l].mapping, device->array.rows, filters, &out->dense[l]);
         xst_layout_make(XST_MAPPING_COLUMN, &net->layers[l].mapping, device->array.rows, filters, &out->column[l]);
     }
+    if (status == XST_OK && options->heads)
+        status = make_heads(out, net, first, options->heads, filters, err);
+    const int all = out->layers + out->heads;
     if (status == XST_OK) {
         set_pooling(out, net, first);
-        status = xst_chip_make(device, out->shapes, out->layers, input_bits, net->quant.bits, &out->chip, err);
+        status = xst_chip_make(device, out->shapes, all, out->input_bits, net->quant.bits, &out->chip, err);
     }
     if (status == XST_OK)
-        status = xst_chip_make(device, out->shapes, out->layers, 8, net->quant.bits, &out->first_chip, err);
+        status = xst_chip_make(device, out->shapes, all, 8, net->quant.bits, &out->first_chip, err);
     if (status == XST_OK)
         status = make_built(out, &net->quant, err);
     if (status != XST_OK)

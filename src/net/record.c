@@ -89,3 +89,19 @@ const xst_tensor_record *xst_task_record_find(const xst_task_record *record, con
             return &record->tensors[i];
     return NULL;
 }
+
+static bool ends_with(const char *text, const char *end)
+{
+    const size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+const xst_tensor_record *xst_task_record_head(const xst_task_record *record)
+{
+    for (int i = 0; i < record->tensor_count; i++) {
+        const xst_tensor_record *const t = &record->tensors[i];
+        if (t->rank == 2 && strncmp(t->name, "classifier.", 11) == 0 && ends_with(t->name, ".weight"))
+            return t;
+    }
+    return NULL;
+}

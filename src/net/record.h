@@ -57,5 +57,7 @@ void xst_task_record_free(xst_task_record *record);
 xst_status xst_task_record_copy(const xst_task_record *from, xst_task_record *to, xst_error *err);
 /* The tensor called name, or NULL. */
 const xst_tensor_record *xst_task_record_find(const xst_task_record *record, const char *name);
+/* The weight of the head, a matrix classifier.N.weight; NULL where there is none. */
+const xst_tensor_record *xst_task_record_head(const xst_task_record *record);
 
 #endif

@@ -15,7 +15,9 @@ enum { CALIBRATION = 512, BINS = 16384, PLANES_MAX = 8 };
 struct xst_activity_meter {
     const xst_net *net;
     xst_model *model; /* quantised weights */
+    xst_model *codes; /* the same as signed codes; NULL where not asked for */
     xst_quant weights;
+    double scale[XST_NET_LAYERS_MAX]; /* of the task that came last */
     xst_segments segments;
 };
 
@@ -27,7 +29,7 @@ typedef struct inputs {
 } inputs;
 
 xst_status xst_activity_meter_create(const xst_backend_api *api, xst_backend *backend, const xst_net *net,
-                                     xst_activity_meter **out, xst_error *err)
+                                     const xst_quant *weights, bool codes, xst_activity_meter **out, xst_error *err)
 {
     void *memory = NULL;
     *out = NULL;
@@ -36,9 +38,10 @@ xst_status xst_activity_meter_create(const xst_backend_api *api, xst_backend *ba
         return status;
     xst_activity_meter *const meter = memory;
     meter->net = net;
-    xst_levels_make(XST_QUANT_APOT, 3, &meter->weights);
-    meter->weights.bits = 4;
+    meter->weights = *weights;
     status = xst_model_create(net, &meter->model, err);
+    if (status == XST_OK && codes)
+        status = xst_model_create(net, &meter->codes, err);
     if (status == XST_OK)
         status = xst_segments_create(api, backend, net, XST_EVAL_BATCH, &meter->segments, err);
     if (status != XST_OK)
@@ -53,26 +56,28 @@ void xst_activity_meter_destroy(xst_activity_meter *meter)
     if (!meter)
         return;
     xst_segments_free(&meter->segments);
+    xst_model_destroy(meter->codes);
     xst_model_destroy(meter->model);
     xst_free(meter);
 }
 
-static xst_status own_layer(xst_activity_meter *meter, const xst_task_record *record, int l, xst_error *err)
+/* Writes the columns of a record, quantised, to a model: values of the weights, or their codes. */
+static xst_status own_layer(const xst_activity_meter *meter, xst_model *model, const xst_task_record *record, int l,
+                            xst_error *err)
 {
     const xst_layer_record *const layer = &record->layers[l];
     const size_t n = (size_t)layer->count * (size_t)layer->geometry.longest;
     const xst_quant *const q = &meter->weights;
-    double scale = 0.0;
+    const double scale = meter->scale[l];
     void *memory = NULL;
-    xst_status status = xst_quant_scale(q, layer->values, n, &scale, err);
-    if (status == XST_OK)
-        status = xst_alloc(&memory, n, sizeof(float), "quantised weights", err);
+    xst_status status = xst_alloc(&memory, n, sizeof(float), "quantised weights", err);
     float *const values = memory;
-    for (size_t i = 0; i < n && status == XST_OK; i++)
-        values[i] = (float)xst_quant_value(q, scale, xst_quant_code(q, scale, (double)layer->values[i]));
+    for (size_t i = 0; i < n && status == XST_OK; i++) {
+        const int code = xst_quant_code(q, scale, (double)layer->values[i]);
+        values[i] = model == meter->codes ? (float)code : (float)xst_quant_value(q, scale, code);
+    }
     if (status == XST_OK)
-        status =
-            xst_model_own(meter->model, l, record->position, layer->columns, values, layer->count, record->whole, err);
+        status = xst_model_own(model, l, record->position, layer->columns, values, layer->count, record->whole, err);
     xst_free(memory);
     return status;
 }
@@ -80,9 +85,26 @@ static xst_status own_layer(xst_activity_meter *meter, const xst_task_record *re
 xst_status xst_activity_meter_own(xst_activity_meter *meter, const xst_task_record *record, xst_error *err)
 {
     xst_status status = XST_OK;
-    for (int l = 0; l < record->layer_count && status == XST_OK; l++)
-        status = own_layer(meter, record, l, err);
+    for (int l = 0; l < record->layer_count && status == XST_OK; l++) {
+        const xst_layer_record *const layer = &record->layers[l];
+        status = xst_quant_scale(&meter->weights, layer->values, (size_t)layer->count * (size_t)layer->geometry.longest,
+                                 &meter->scale[l], err);
+        if (status == XST_OK)
+            status = own_layer(meter, meter->model, record, l, err);
+        if (status == XST_OK && meter->codes)
+            status = own_layer(meter, meter->codes, record, l, err);
+    }
     return status;
+}
+
+double xst_activity_meter_scale(const xst_activity_meter *meter, int masked)
+{
+    return meter->scale[masked];
+}
+
+void xst_activity_meter_codes(const xst_activity_meter *meter, const xst_task_record *record, int masked, float *codes)
+{
+    xst_model_compose(meter->codes, masked, record->position, record->layers[masked].mask, codes);
 }
 
 /* ---- inputs ---------------------------------------------------------------------------------------------------------
@@ -174,67 +196,102 @@ static unsigned code_of(float x, double beta, int top)
 /* ---- counting -------------------------------------------------------------------------------------------------------
  */
 
-/* How often a pixel stands in im2col: kernel positions that see it, rows times columns. */
-static int uses(const xst_layer *l, int y, int x)
+/* Where inputs enter arrays: a masked layer, or the head. */
+typedef struct entrance {
+    const char *name;
+    int in, side, kernel;
+} entrance;
+
+static entrance entrance_of(const xst_net *net, int masked)
 {
-    const int r = l->geometry.kh / 2, last = l->side - 1;
+    if (masked == net->masked_count)
+        return (entrance){net->head, net->features, 1, 1};
+    const xst_layer *const l = xst_net_masked(net, masked);
+    return (entrance){l->name, l->in, l->side, l->geometry.kh};
+}
+
+/* What is done with the codes that pass: counted for the rows of csv, and, of one image, handed to trace. */
+typedef struct sink {
+    xst_text *csv;
+    const xst_activity_trace *trace;
+} sink;
+
+/* How often a pixel stands in im2col: kernel positions that see it, rows times columns. */
+static int uses(const entrance *e, int y, int x)
+{
+    const int r = e->kernel / 2, last = e->side - 1;
     const int up = y < r ? y : r, down = last - y < r ? last - y : r;
     const int left = x < r ? x : r, right = last - x < r ? last - x : r;
     return (up + 1 + down) * (left + 1 + right);
 }
 
-/* Adds an image's one-bits by plane, the most significant first. code(i) of element i comes from pixels or from values.
- */
-static void count_image(const xst_layer *l, const uint8_t *pixels, const float *values, double beta, int bits,
-                        uint64_t ones[PLANES_MAX])
+/* Adds an image's one-bits by plane, the most significant first. */
+static void count_image(const entrance *e, const uint8_t *codes, int bits, uint64_t ones[PLANES_MAX])
 {
-    const int top = (1 << bits) - 1;
-    for (int c = 0, i = 0; c < l->in; c++)
-        for (int y = 0; y < l->side; y++)
-            for (int x = 0; x < l->side; x++, i++) {
-                const unsigned code = pixels ? pixels[i] : values ? code_of(values[i], beta, top) : 0;
-                const unsigned weight = (unsigned)uses(l, y, x);
-                for (int z = 0; code != 0 && z < bits; z++)
-                    ones[z] += (code >> (bits - 1 - z) & 1u) * weight;
+    for (int c = 0, i = 0; c < e->in; c++)
+        for (int y = 0; y < e->side; y++)
+            for (int x = 0; x < e->side; x++, i++) {
+                const unsigned weight = codes[i] ? (unsigned)uses(e, y, x) : 0;
+                for (int z = 0; weight != 0 && z < bits; z++)
+                    ones[z] += (codes[i] >> (bits - 1 - z) & 1u) * weight;
             }
 }
 
-static void add_rows(const xst_layer *l, int task, uint32_t images, int bits, const uint64_t ones[PLANES_MAX],
+static void add_rows(const entrance *e, int task, uint32_t images, int bits, const uint64_t ones[PLANES_MAX],
                      xst_text *csv)
 {
-    const uint64_t all = (uint64_t)images * (uint64_t)l->side * (uint64_t)l->side * (uint64_t)l->in *
-                         (uint64_t)(l->geometry.kh * l->geometry.kw);
+    const uint64_t all =
+        (uint64_t)images * (uint64_t)e->side * (uint64_t)e->side * (uint64_t)e->in * (uint64_t)(e->kernel * e->kernel);
     for (int z = 0; z < bits; z++)
-        xst_text_add(csv, "%d,%s,%d,%d,%" PRIu64 ",%" PRIu64 "\n", task, l->name, bits, z, ones[z], all);
+        xst_text_add(csv, "%d,%s,%d,%d,%" PRIu64 ",%" PRIu64 "\n", task, e->name, bits, z, ones[z], all);
 }
 
-static void count_pixels(const xst_activity_meter *meter, const xst_task_record *record, const xst_task_data *data,
-                         xst_text *csv)
+static xst_status pass_pixels(const xst_activity_meter *meter, const xst_task_record *record, const xst_task_data *data,
+                              const sink *to, xst_error *err)
 {
-    const xst_layer *const l = xst_net_masked(meter->net, 0);
+    const entrance e = entrance_of(meter->net, 0);
     uint64_t ones[PLANES_MAX] = {0};
-    for (uint32_t i = 0; i < data->test.count; i++)
-        count_image(l, data->test.pixels + (size_t)i * XST_IMAGE_BYTES, NULL, 0.0, 8, ones);
-    add_rows(l, record->position, data->test.count, 8, ones, csv);
+    for (uint32_t i = 0; to->csv && i < data->test.count; i++)
+        count_image(&e, data->test.pixels + (size_t)i * XST_IMAGE_BYTES, 8, ones);
+    if (to->csv)
+        add_rows(&e, record->position, data->test.count, 8, ones, to->csv);
+    if (!to->trace)
+        return XST_OK;
+    return to->trace->input(to->trace->user, 0, data->test.pixels + (size_t)to->trace->image * XST_IMAGE_BYTES, 0.0,
+                            err);
 }
 
-/* Quantises the inputs of masked layer m in place, and counts those of the test images. */
-static xst_status quantise(const xst_activity_meter *meter, const xst_task_record *record, int m, int bits, inputs *in,
-                           xst_text *csv, xst_error *err)
+/* Quantises one image's inputs in place. */
+static void quantise_image(float *values, size_t elements, double beta, int top, uint8_t *codes)
 {
-    const xst_layer *const l = xst_net_masked(meter->net, m);
-    const int top = (1 << bits) - 1;
+    for (size_t i = 0; i < elements; i++) {
+        codes[i] = (uint8_t)code_of(values[i], beta, top);
+        values[i] = (float)(codes[i] / (double)top * beta);
+    }
+}
+
+/* Quantises the inputs of masked layer m, or of the head, in place; counts or hands on those of the test images. */
+static xst_status quantise(const xst_activity_meter *meter, const xst_task_record *record, int m, int bits, inputs *in,
+                           const sink *to, xst_error *err)
+{
+    const entrance e = entrance_of(meter->net, m);
     uint64_t ones[PLANES_MAX] = {0};
     double beta = 0.0;
-    const xst_status status = find_beta(in, top, &beta, err);
-    if (status != XST_OK)
-        return status;
-    for (uint32_t i = in->calibration; i < in->images; i++)
-        count_image(l, NULL, in->values + i * in->elements, beta, bits, ones);
-    for (size_t i = 0; i < in->images * in->elements; i++)
-        in->values[i] = (float)(code_of(in->values[i], beta, top) / (double)top * beta);
-    add_rows(l, record->position, in->images - in->calibration, bits, ones, csv);
-    return XST_OK;
+    void *codes = NULL;
+    xst_status status = find_beta(in, (1 << bits) - 1, &beta, err);
+    if (status == XST_OK)
+        status = xst_alloc(&codes, in->elements, 1, "codes of an image", err);
+    for (uint32_t i = 0; i < in->images && status == XST_OK; i++) {
+        quantise_image(in->values + i * in->elements, in->elements, beta, (1 << bits) - 1, codes);
+        if (to->csv && i >= in->calibration)
+            count_image(&e, codes, bits, ones);
+        if (to->trace && m < meter->net->masked_count && i == in->calibration + to->trace->image)
+            status = to->trace->input(to->trace->user, m, codes, beta, err);
+    }
+    if (to->csv)
+        add_rows(&e, record->position, in->images - in->calibration, bits, ones, to->csv);
+    xst_free(codes);
+    return status;
 }
 
 static xst_status pass_segment(xst_activity_meter *meter, const xst_task_record *record, int k, inputs *in,
@@ -259,8 +316,8 @@ static xst_status pass_segment(xst_activity_meter *meter, const xst_task_record 
     return status;
 }
 
-static xst_status measure_bits(xst_activity_meter *meter, const xst_task_record *record, const xst_task_data *data,
-                               int bits, xst_text *csv, xst_error *err)
+static xst_status pass_bits(xst_activity_meter *meter, const xst_task_record *record, const xst_task_data *data,
+                            int bits, const sink *to, xst_error *err)
 {
     inputs in;
     const uint32_t calibration = data->train.count < CALIBRATION ? data->train.count : CALIBRATION;
@@ -270,7 +327,7 @@ static xst_status measure_bits(xst_activity_meter *meter, const xst_task_record 
     for (int k = 0; k < meter->segments.count && status == XST_OK; k++) {
         status = pass_segment(meter, record, k, &in, err);
         if (status == XST_OK)
-            status = quantise(meter, record, k + 1, bits, &in, csv, err);
+            status = quantise(meter, record, k + 1, bits, &in, to, err);
     }
     xst_free(in.values);
     return status;
@@ -279,9 +336,19 @@ static xst_status measure_bits(xst_activity_meter *meter, const xst_task_record 
 xst_status xst_activity_meter_measure(xst_activity_meter *meter, const xst_task_record *record,
                                       const xst_task_data *data, xst_text *csv, xst_error *err)
 {
-    count_pixels(meter, record, data, csv);
-    const xst_status status = measure_bits(meter, record, data, 4, csv, err);
-    return status == XST_OK ? measure_bits(meter, record, data, 8, csv, err) : status;
+    const sink to = {.csv = csv};
+    xst_status status = pass_pixels(meter, record, data, &to, err);
+    if (status == XST_OK)
+        status = pass_bits(meter, record, data, 4, &to, err);
+    return status == XST_OK ? pass_bits(meter, record, data, 8, &to, err) : status;
+}
+
+xst_status xst_activity_meter_trace(xst_activity_meter *meter, const xst_task_record *record, const xst_task_data *data,
+                                    const xst_activity_trace *trace, xst_error *err)
+{
+    const sink to = {.trace = trace};
+    const xst_status status = pass_pixels(meter, record, data, &to, err);
+    return status == XST_OK ? pass_bits(meter, record, data, 8, &to, err) : status;
 }
 
 void xst_activity_header(xst_text *csv)

@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "train/activity.h"
-#include "train/trainer.h"
+#include "train/reopen.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -15,25 +15,6 @@
 double xst_forgetting(const double *accuracy, int tasks)
 {
     return tasks > 0 ? xst_accuracy_forgetting(accuracy, tasks) : 0.0;
-}
-
-/* The run's options, with what the caller wants otherwise. */
-static xst_status configure(const xst_run *run, const xst_eval_options *o, xst_config **out, xst_error *err)
-{
-    char path[XST_PATH_MAX], threads[16];
-    xst_status status = xst_run_config_path(run, path, err);
-    if (status == XST_OK)
-        status = xst_config_create(out, err);
-    if (status == XST_OK)
-        status = xst_config_load(*out, path, err);
-    if (status == XST_OK && o->data)
-        status = xst_config_set(*out, "data", o->data, err);
-    if (status == XST_OK && o->backend)
-        status = xst_config_set(*out, "backend", o->backend, err);
-    if (status == XST_OK && o->precision)
-        status = xst_config_set(*out, "precision", o->precision, err);
-    snprintf(threads, sizeof threads, "%d", o->threads);
-    return status == XST_OK && o->threads > 0 ? xst_config_set(*out, "threads", threads, err) : status;
 }
 
 static xst_status make_tables(const xst_trainer *t, int done, xst_evaluation *out, xst_error *err)
@@ -114,7 +95,10 @@ static xst_status measure_activity(xst_trainer *t, const xst_run *run, int done,
     xst_activity_meter *meter = NULL;
     xst_text csv = {0};
     char path[XST_PATH_MAX];
-    xst_status status = xst_activity_meter_create(t->api, t->backend, &t->net, &meter, err);
+    xst_quant weights;
+    xst_status status = xst_quant_parse("apot4", &weights, err);
+    if (status == XST_OK)
+        status = xst_activity_meter_create(t->api, t->backend, &t->net, &weights, false, &meter, err);
     xst_activity_header(&csv);
     for (int i = 1; i <= done && status == XST_OK; i++)
         status = measure_task_activity(t, run, i, meter, &csv, err);
@@ -131,37 +115,19 @@ static xst_status measure_activity(xst_trainer *t, const xst_run *run, int done,
 
 xst_status xst_evaluate(const char *path, const xst_eval_options *options, xst_evaluation *out, xst_error *err)
 {
-    static const xst_eval_options as_trained = {0};
-    xst_trainer trainer = {0};
-    xst_config *config = NULL;
-    xst_run *run = NULL;
-    int done = 0;
+    xst_reopened r;
     *out = (xst_evaluation){0};
-    xst_manifest manifest = {0};
     snprintf(out->run, sizeof out->run, "%s", path);
-    xst_status status = xst_run_open(path, XST_RUN_READ, &run, err);
+    xst_status status = xst_reopen(path, options, &r, err);
     if (status == XST_OK)
-        status = xst_run_read_manifest(run, &manifest, err);
-    if (status == XST_OK && (done = xst_manifest_done(&manifest)) == 0)
-        status = xst_fail(err, XST_ERROR_RUN, "%s: no task is finished yet: nothing to evaluate", path);
+        status = make_tables(&r.trainer, r.done, out, err);
     if (status == XST_OK)
-        status = configure(run, options ? options : &as_trained, &config, err);
+        status = load_tests(&r.trainer, r.done, err);
     if (status == XST_OK)
-        status = xst_trainer_open(&trainer, config, err);
-    trainer.manifest = manifest; /* freed with the trainer */
-    if (status == XST_OK && manifest.task_count != trainer.tasks)
-        status = xst_fail(err, XST_ERROR_RUN, "%s: manifest.json and config.yaml do not belong together", path);
+        status = measure(&r.trainer, r.run, r.done, out, err);
     if (status == XST_OK)
-        status = make_tables(&trainer, done, out, err);
-    if (status == XST_OK)
-        status = load_tests(&trainer, done, err);
-    if (status == XST_OK)
-        status = measure(&trainer, run, done, out, err);
-    if (status == XST_OK)
-        status = measure_activity(&trainer, run, done, err);
-    xst_trainer_close(&trainer);
-    xst_run_close(run);
-    xst_config_destroy(config);
+        status = measure_activity(&r.trainer, r.run, r.done, err);
+    xst_reopened_close(&r);
     if (status != XST_OK)
         xst_evaluation_free(out);
     return status;

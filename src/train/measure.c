@@ -22,23 +22,26 @@ typedef struct measuring {
     xst_logit_check *check;
 } measuring;
 
+xst_status xst_record_fits(const xst_net *net, const xst_task_record *record, xst_error *err)
+{
+    if (record->layer_count != net->masked_count)
+        return xst_fail(err, XST_ERROR_RUN, "task %d has %d masked layers, the run's network has %d", record->position,
+                        record->layer_count, net->masked_count);
+    for (int l = 0; l < record->layer_count; l++) {
+        const xst_layer *const layer = xst_net_masked(net, l);
+        const xst_geometry *const a = &record->layers[l].geometry, *const b = &layer->geometry;
+        if (strcmp(record->layers[l].name, layer->weight) != 0 || memcmp(a, b, sizeof *a) != 0)
+            return xst_fail(err, XST_ERROR_RUN, "task %d: layer '%s' does not fit the run's network ('%s')",
+                            record->position, record->layers[l].name, layer->weight);
+    }
+    return XST_OK;
+}
+
 static xst_status read_task(const measuring *s, int position, xst_task_record *record, xst_error *err)
 {
     const xst_status status =
         xst_run_read_task(s->m->run, position, s->m->manifest->tasks[position - 1].xxh3, record, err);
-    if (status != XST_OK)
-        return status;
-    if (record->layer_count != s->m->net->masked_count)
-        return xst_fail(err, XST_ERROR_RUN, "task %d has %d masked layers, the run's network has %d", position,
-                        record->layer_count, s->m->net->masked_count);
-    for (int l = 0; l < record->layer_count; l++) {
-        const xst_layer *const layer = xst_net_masked(s->m->net, l);
-        const xst_geometry *const a = &record->layers[l].geometry, *const b = &layer->geometry;
-        if (strcmp(record->layers[l].name, layer->weight) != 0 || memcmp(a, b, sizeof *a) != 0)
-            return xst_fail(err, XST_ERROR_RUN, "task %d: layer '%s' does not fit the run's network ('%s')", position,
-                            record->layers[l].name, layer->weight);
-    }
-    return XST_OK;
+    return status == XST_OK ? xst_record_fits(s->m->net, record, err) : status;
 }
 
 static xst_status own(const measuring *s, const xst_task_record *record, xst_error *err)

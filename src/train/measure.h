@@ -37,6 +37,9 @@ typedef struct xst_logit_check {
 xst_status xst_measure_rows(const xst_measure *measure, int first_row, int rows, int n, double *matrix,
                             xst_logit_check *check, xst_error *err);
 
+/* XST_ERROR_RUN where the masked layers of a task's file are not those of the net. */
+xst_status xst_record_fits(const xst_net *net, const xst_task_record *record, xst_error *err);
+
 void xst_test_set_free(xst_test_set *test);
 
 #endif

@@ -65,7 +65,7 @@ static xst_status append_linear(builder *b, const xst_layer *l, xst_tensor *at)
                             : status;
 }
 
-/* Pools that follow, and the flattening before the first FC layer. */
+/* Pools that follow, and the flattening before the first FC layer or the head. */
 static xst_status append_rest(builder *b, int first, int end, xst_tensor *at)
 {
     xst_status status = XST_OK;
@@ -74,7 +74,8 @@ static xst_status append_rest(builder *b, int first, int end, xst_tensor *at)
         status = append(b, XST_OP_POOL_FORWARD, l->name, at, 1, 4,
                         (const int64_t[]){b->batch, l->out, l->side / 2, l->side / 2}, at);
     }
-    if (status == XST_OK && b->net->layer[first].kind == XST_LAYER_CONV && b->net->layer[end].kind == XST_LAYER_LINEAR)
+    const bool flatten = end == b->net->count || b->net->layer[end].kind == XST_LAYER_LINEAR;
+    if (status == XST_OK && b->net->layer[first].kind == XST_LAYER_CONV && flatten)
         status = append(b, XST_OP_RESHAPE, "flatten", at, 1, 2, (const int64_t[]){b->batch, b->net->flat}, at);
     return status;
 }
@@ -95,7 +96,7 @@ static xst_status append_output(builder *b, xst_tensor at)
 
 static xst_status build(builder *b, int k)
 {
-    const int first = b->net->masked[k], end = b->net->masked[k + 1];
+    const int first = b->net->masked[k], end = k + 1 < b->net->masked_count ? b->net->masked[k + 1] : b->net->count;
     const xst_layer *const l = &b->net->layer[first];
     const xst_geometry *const g = &l->geometry;
     const bool conv = l->kind == XST_LAYER_CONV;
@@ -121,7 +122,7 @@ xst_status xst_segments_create(const xst_backend_api *api, xst_backend *backend,
     xst_status status =
         xst_alloc(&memory, (size_t)net->masked_count, sizeof *out->segment, "segments of the network", err);
     out->segment = memory;
-    out->count = status == XST_OK ? net->masked_count - 1 : 0;
+    out->count = status == XST_OK ? net->masked_count : 0;
     for (int k = 0; k < out->count && status == XST_OK; k++) {
         xst_segment *const s = &out->segment[k];
         builder b = {net, s, batch, err};

@@ -1,7 +1,6 @@
 /* The network cut at the inputs of its masked layers, for work that must look at or change what passes there
  * (activations are quantised on the host between segments). Segment k takes the input of masked layer k and gives that
- * of layer k+1: conv or FC, BN with running statistics, ReLU, pools, flattening. The last masked layer has no segment.
- */
+ * of layer k+1, the last that of the head: conv or FC, BN with running statistics, ReLU, pools, flattening. */
 #ifndef XST_TRAIN_SEGMENTS_H
 #define XST_TRAIN_SEGMENTS_H
 
@@ -21,7 +20,7 @@ typedef struct xst_segment {
 typedef struct xst_segments {
     const xst_backend_api *api;
     const xst_net *net;
-    int batch, count; /* count = masked layers - 1 */
+    int batch, count; /* count = masked layers */
     xst_segment *segment;
 } xst_segments;
 

@@ -69,7 +69,7 @@ static void defaults(void **state)
     assert_true(c->mask_lr == 0.1 && c->mask_init == 5 && c->mask_lr_steps.count == 0);
     assert_true(c->update_every == 100 && c->update_until == 0.75 && c->drop_fraction == 0.3);
     assert_true(c->regrow == XST_REGROW_KEEP && !c->update_skips_sgd);
-    assert_true(c->bn_start == XST_BN_INHERIT && !c->bn_recalibrate);
+    assert_true(c->bn_start == XST_BN_INHERIT && !c->bn_recalibrate && !c->map_head);
     assert_string_equal(c->backend, "auto");
     assert_true(c->precision == XST_PRECISION_FP32 && c->threads == 0 && !c->deterministic);
     assert_true(c->eval_every == 10 && c->checkpoint_every == 10 && c->log_every == 1);
@@ -123,6 +123,7 @@ static const char *const others[][2] = {
     {"cpg_patience", "2"},
     {"cpg_retrain_against", "pruned"},
     {"cpg_grow", "1"},
+    {"map_head", "1"},
     {"mask", "none"},
     {"gate", "paper"},
     {"temperature", "0.5"},

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIXTURE_LAYERS = 20, FIXTURE_IMAGES = 10 };
+enum { FIXTURE_LAYERS = 20, FIXTURE_IMAGES = 10, FIXTURE_CLASSES = 5, FIXTURE_HEAD = 60 };
 
 typedef struct fixture_layer {
     const char *name;
@@ -29,6 +29,7 @@ typedef struct fixture {
     int (*owner)(int l, uint32_t c);
     int (*on)(int task, int l, uint32_t c);
     int quiet_activity; /* no activity.csv */
+    int map_head;       /* of config.yaml */
 } fixture;
 
 /* A number in 0..1 from a few others. */
@@ -90,25 +91,35 @@ static inline void fixture_fill_layer(const fixture *f, int task, int l, xst_lay
     }
 }
 
+/* Inputs of the head: behind a conv its pooled map. */
+static inline int fixture_features(const fixture *f)
+{
+    const fixture_layer *const last = &f->layer[f->layers - 1];
+    return last->kernel > 1 ? last->out * last->positions / 4 : last->out;
+}
+
 static inline void fixture_write_task(const fixture *f, xst_run *run, int task, xst_run_task *entry)
 {
-    static float logits[FIXTURE_IMAGES * 5];
-    xst_task_record r = {.position = task, .whole = f->whole != 0, .images = FIXTURE_IMAGES, .classes = 5};
+    static float logits[FIXTURE_IMAGES * FIXTURE_CLASSES];
+    xst_task_record r = {
+        .position = task, .whole = f->whole != 0, .images = FIXTURE_IMAGES, .classes = FIXTURE_CLASSES};
     void *layers = NULL, *tensors = NULL, *head = NULL, *own_logits = NULL;
-    const fixture_layer *const last = &f->layer[f->layers - 1];
-    const int inputs = last->kernel > 1 ? last->out * last->positions / 4 : last->out;
+    const int inputs = fixture_features(f);
     xst_error err = {0};
     if (xst_alloc(&layers, (size_t)f->layers, sizeof(xst_layer_record), "layers", NULL) != XST_OK ||
         xst_alloc(&tensors, 1, sizeof(xst_tensor_record), "tensors", NULL) != XST_OK ||
-        xst_alloc(&head, 5 * (size_t)inputs, sizeof(float), "head", NULL) != XST_OK ||
-        xst_alloc(&own_logits, FIXTURE_IMAGES * 5, sizeof(float), "logits", NULL) != XST_OK)
+        xst_alloc(&head, FIXTURE_CLASSES * (size_t)inputs, sizeof(float), "head", NULL) != XST_OK ||
+        xst_alloc(&own_logits, FIXTURE_IMAGES * FIXTURE_CLASSES, sizeof(float), "logits", NULL) != XST_OK)
         abort();
     memcpy(own_logits, logits, sizeof logits);
+    for (int i = 0; i < FIXTURE_CLASSES * inputs; i++)
+        ((float *)head)[i] = fixture_weight(task, FIXTURE_HEAD, i);
     r.layers = layers;
     r.layer_count = f->layers;
     r.tensors = tensors;
     r.tensor_count = 1;
-    r.tensors[0] = (xst_tensor_record){.name = "classifier.6.weight", .rank = 2, .dim = {5, inputs}, .values = head};
+    r.tensors[0] =
+        (xst_tensor_record){.name = "classifier.6.weight", .rank = 2, .dim = {FIXTURE_CLASSES, inputs}, .values = head};
     r.logits = own_logits;
     snprintf(r.method, sizeof r.method, "%s", f->method);
     snprintf(r.name, sizeof r.name, "task %d", task);
@@ -123,8 +134,8 @@ static inline void fixture_write_task(const fixture *f, xst_run *run, int task, 
     }
     xst_task_record_free(&r);
     entry->position = task;
-    entry->classes[0] = task;
-    entry->class_count = 1;
+    for (int i = 0; i < FIXTURE_CLASSES; i++)
+        entry->classes[entry->class_count++] = FIXTURE_CLASSES * task + i;
     entry->accuracy = 50;
     entry->mask_density = entry->goal = NAN;
     snprintf(entry->name, sizeof entry->name, "task %d", task);
@@ -136,11 +147,12 @@ static inline void fixture_write_activity(const fixture *f, xst_run *run)
 {
     xst_text text = {0};
     xst_text_add(&text, "task,layer,input_bits,plane,ones,bits\n");
+    const fixture_layer head = {"classifier.6", FIXTURE_CLASSES, fixture_features(f), 1, 1};
     for (int t = 1; t <= f->tasks; t++)
-        for (int l = 0; l < f->layers; l++)
+        for (int l = 0; l <= f->layers; l++)
             for (int bits = 4; bits <= 8; bits += 4)
                 for (int plane = 0; plane < bits; plane++) {
-                    const fixture_layer *const s = &f->layer[l];
+                    const fixture_layer *const s = l < f->layers ? &f->layer[l] : &head;
                     const double all = (double)FIXTURE_IMAGES * s->positions * s->in * s->kernel * s->kernel;
                     xst_text_add(&text, "%d,%s,%d,%d,%.0f,%.0f\n", t, s->name, bits, plane,
                                  floor(all * fixture_share(t, l, bits, plane)), all);
@@ -167,7 +179,8 @@ static inline void fixture_write(const fixture *f, const char *folder)
     xst_error err = {0};
     char config[128];
     fixture_remove(folder);
-    snprintf(config, sizeof config, "group: 8\nmethod: %s\n", strcmp(f->method, "cpg") == 0 ? "xst" : f->method);
+    snprintf(config, sizeof config, "group: 8\nmethod: %s\nmap_head: %d\n",
+             strcmp(f->method, "cpg") == 0 ? "xst" : f->method, f->map_head);
     if (xst_run_open(folder, XST_RUN_CREATE, &run, &err) != XST_OK ||
         xst_run_write_config(run, config, strlen(config), &err) != XST_OK ||
         xst_alloc(&tasks, (size_t)f->tasks, sizeof(xst_run_task), "tasks", &err) != XST_OK) {
