@@ -191,3 +191,75 @@ xst_status xst_file_remove(const char *path, xst_error *err)
         return xst_fail(err, XST_ERROR_IO, "cannot remove '%s': %s", path, strerror(errno));
     return XST_OK;
 }
+
+xst_status xst_folder_free(const char *path, xst_error *err)
+{
+    bool empty = true;
+    struct stat st;
+    if (*path == '\0')
+        return xst_fail(err, XST_ERROR_USAGE, "the name of a folder is empty");
+    if (lstat(path, &st) != 0)
+        return XST_OK;
+    if (!S_ISDIR(st.st_mode))
+        return xst_fail(err, XST_ERROR_USAGE, "'%s' is there and is no folder: give another name", path);
+    const xst_status status = xst_folder_is_empty(path, &empty, err);
+    if (status == XST_OK && !empty)
+        return xst_fail(err, XST_ERROR_USAGE, "folder '%s' is not empty: give another, or empty it", path);
+    return status;
+}
+
+/* path without slashes at its end. */
+static int length_of(const char *path)
+{
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    return (int)n;
+}
+
+xst_status xst_folder_begin(const char *path, char temporary[XST_PATH_MAX], xst_error *err)
+{
+    char parent[XST_PATH_MAX];
+    temporary[0] = '\0';
+    xst_status status = xst_folder_free(path, err);
+    if (status == XST_OK)
+        status = xst_path(parent, err, "%.*s", length_of(path), path);
+    if (status != XST_OK)
+        return status;
+    char *const slash = strrchr(parent, '/');
+    if (slash && slash != parent) {
+        *slash = '\0';
+        status = xst_folder_make(parent, err);
+    }
+    char name[XST_PATH_MAX];
+    if (status == XST_OK)
+        status = xst_path(name, err, "%.*s.%ld.tmp", length_of(path), path, (long)getpid());
+    if (status == XST_OK && mkdir(name, 0777) != 0)
+        status = xst_fail(err, XST_ERROR_IO, "cannot make folder '%s': %s", name, strerror(errno));
+    if (status == XST_OK)
+        memcpy(temporary, name, sizeof name);
+    return status;
+}
+
+xst_status xst_folder_commit(const char *temporary, const char *path, xst_error *err)
+{
+    char name[XST_PATH_MAX];
+    xst_status status = xst_path(name, err, "%.*s", length_of(path), path);
+    if (status == XST_OK && rename(temporary, name) != 0)
+        status = xst_fail(err, XST_ERROR_IO, "cannot rename '%s' to '%s': %s", temporary, name, strerror(errno));
+    return status == XST_OK ? sync_folder_of(name, err) : status;
+}
+
+void xst_folder_discard(const char *temporary)
+{
+    DIR *const dir = *temporary ? opendir(temporary) : NULL;
+    if (!dir)
+        return;
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        char file[XST_PATH_MAX];
+        if (!is_dot(entry->d_name) && xst_path(file, NULL, "%s/%s", temporary, entry->d_name) == XST_OK)
+            unlink(file);
+    }
+    closedir(dir);
+    rmdir(temporary);
+}

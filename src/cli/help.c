@@ -51,10 +51,15 @@ static const xst_cli_command commands[] = {
      xst_cli_energy},
     {"export", "write one task's effective network for other programs",
      "xst export RUN --task N --out FILE\n"
-     "xst export RUN --task N --neurosim DIR\n",
+     "xst export RUN --task N --neurosim DIR [--image I] [--quant NAME] [--data DIR] [--backend NAME]\n"
+     "           [--precision NAME] [--threads N]\n",
      "  --task N      position of the task in the run, from 1\n"
      "  --out FILE    .safetensors or .h5, named as torchvision's vgg16_bn\n"
-     "  --neurosim    weights and input traces of its layers, as NeuroSim reads them\n",
+     "  --neurosim    network, quantised weights and input bits of the masked layers, and the command that runs\n"
+     "                NeuroSim on them; DIR must be absent or empty\n"
+     "  --image I     which test image of the task goes through the net (1, the first)\n"
+     "  --quant       how float weights are stored: apot4 (default), apot2 .. apot8, uniform2 .. uniform8\n"
+     "  --data DIR    where the data is now; backend, precision and threads likewise replace the run's\n",
      xst_cli_export},
     {"bench", "time training steps and their operations on this machine",
      "xst bench [--rounds N] [--KEY VALUE]... [--json]\n",
