@@ -1,6 +1,7 @@
 #include "crossbar/programming.h"
 
 #include "base/memory.h"
+#include "base/parallel.h"
 
 #include <math.h>
 #include <string.h>
@@ -64,8 +65,9 @@ static void add_write(const xst_write *w, float *set, float *reset, uint8_t *tim
     out->cells_reset += w->reset;
     out->pulses += w->pulses;
     out->energy += w->energy;
-    *set = fmaxf(*set, (float)w->longest_set);
-    *reset = fmaxf(*reset, (float)w->longest_reset);
+    const float longest_set = (float)w->longest_set, longest_reset = (float)w->longest_reset;
+    *set = longest_set > *set ? longest_set : *set;
+    *reset = longest_reset > *reset ? longest_reset : *reset;
     *times = (uint8_t)(*times + (*times < UINT8_MAX));
 }
 
@@ -103,17 +105,6 @@ static double slowest(const xst_layout *layout, const rows *r)
     return most;
 }
 
-static void program_layer(const xst_run_net *net, const xst_layout *layout, const xst_writes *writes, bool once,
-                          xst_run_layer *layer, rows *r, xst_programming *out)
-{
-    for (uint32_t c = 0; c < layout->geometry.columns; c++) {
-        if (!once)
-            write_column(layout, writes, layer->before, layer->effective, c, layer->writes, r, out);
-        else if (layer->owner[c] == net->task)
-            write_column(layout, writes, NULL, layer->code, c, layer->writes, r, out);
-    }
-}
-
 static xst_status make_rows(const xst_layout *layout, rows *out, xst_error *err)
 {
     *out = (rows){.count = layout->block_rows * layout->array_rows};
@@ -123,6 +114,36 @@ static xst_status make_rows(const xst_layout *layout, rows *out, xst_error *err)
     out->set = memory;
     out->reset = status == XST_OK ? out->set + entries : NULL;
     return status;
+}
+
+/* Programming of the layers, for xst_parallel. */
+typedef struct job {
+    const xst_run_plan *plan;
+    const xst_run_net *net;
+    const xst_writes *writes;
+    xst_programming *layers; /* [layers], then what the head adds */
+} job;
+
+static xst_status program_layer(void *user, int l, xst_error *err)
+{
+    const job *const j = user;
+    const bool dense = j->plan->mapping == XST_MAPPING_DENSE, once = !dense && j->net->written_once;
+    const xst_layout *const layout = dense ? &j->plan->dense[l] : &j->plan->column[l];
+    xst_run_layer *const layer = &j->net->layers[l];
+    xst_programming *const out = &j->layers[l];
+    rows r;
+    const xst_status status = make_rows(layout, &r, err);
+    if (status != XST_OK)
+        return status;
+    for (uint32_t c = 0; c < layout->geometry.columns; c++) {
+        if (!once)
+            write_column(layout, j->writes, layer->before, layer->effective, c, layer->writes, &r, out);
+        else if (layer->owner[c] == j->net->task)
+            write_column(layout, j->writes, NULL, layer->code, c, layer->writes, &r, out);
+    }
+    out->seconds = slowest(layout, &r);
+    xst_free(r.set);
+    return XST_OK;
 }
 
 /* All cells of the head, from erased. */
@@ -138,26 +159,34 @@ static xst_status program_head(const xst_run_plan *plan, const xst_run_net *net,
     for (uint32_t c = 0; c < layout->geometry.columns && status == XST_OK; c++)
         write_column(layout, writes, NULL, net->head, c, times, &r, out);
     if (status == XST_OK)
-        out->seconds = fmax(out->seconds, slowest(layout, &r));
+        out->seconds = slowest(layout, &r);
     xst_free(times);
     xst_free(r.set);
     return status;
 }
 
+static void add(const xst_programming *from, xst_programming *to)
+{
+    to->cells_set += from->cells_set;
+    to->cells_reset += from->cells_reset;
+    to->pulses += from->pulses;
+    to->energy += from->energy;
+    to->seconds = fmax(to->seconds, from->seconds);
+}
+
 xst_status xst_program(const xst_run_plan *plan, xst_run_net *net, const xst_writes *writes, xst_programming *out,
                        xst_error *err)
 {
-    const bool once = plan->mapping == XST_MAPPING_COLUMN && net->written_once;
+    void *memory = NULL;
     *out = (xst_programming){0};
-    for (int l = 0; l < net->layer_count; l++) {
-        const xst_layout *const layout = plan->mapping == XST_MAPPING_DENSE ? &plan->dense[l] : &plan->column[l];
-        rows r;
-        const xst_status status = make_rows(layout, &r, err);
-        if (status != XST_OK)
-            return status;
-        program_layer(net, layout, writes, once, &net->layers[l], &r, out);
-        out->seconds = fmax(out->seconds, slowest(layout, &r));
-        xst_free(r.set);
-    }
-    return plan->heads ? program_head(plan, net, writes, out, err) : XST_OK;
+    xst_status status = xst_alloc(&memory, (size_t)net->layer_count + 1, sizeof *out, "programming of layers", err);
+    job j = {plan, net, writes, memory};
+    if (status == XST_OK)
+        status = xst_parallel(net->layer_count, program_layer, &j, err);
+    if (status == XST_OK && plan->heads)
+        status = program_head(plan, net, writes, &j.layers[net->layer_count], err);
+    for (int l = 0; l <= net->layer_count && status == XST_OK; l++)
+        add(&j.layers[l], out);
+    xst_free(memory);
+    return status;
 }

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/parallel.h"
 #include "config/config.h"
 
 #include <math.h>
@@ -124,36 +125,58 @@ static double arrays_on_chip(const xst_chip *chip, int layer)
     return place->tile_rows * place->tile_columns * plan->pes * plan->pes * plan->array_rows * plan->array_columns;
 }
 
+/* The layers of a task, for xst_parallel. */
+typedef struct layers_job {
+    const walk *w;
+    xst_energy_task *task;
+    xst_energy_figures *dense, *all_on; /* [layers] */
+} layers_job;
+
 /* A layer under the chosen mapping, and beside it with all columns on and dense. */
-static xst_status layer_energy(walk *w, int l, xst_energy_task *task, xst_error *err)
+static xst_status layer_energy(void *user, int l, xst_error *err)
 {
+    const layers_job *const j = user;
+    const walk *const w = j->w;
+    const xst_energy_task *const task = j->task;
     const xst_activity_entry *activity = NULL;
     xst_status status =
         xst_activity_find(&w->activity, w->run, task->task, l, xst_run_plan_bits(&w->plan, l), &activity, err);
     if (status != XST_OK)
         return status;
     xst_powers_update(&w->plan, &w->net, l, &w->powers[l]);
-    xst_energy_figures dense = {0}, all_on = {0};
     const bool chosen_dense = w->options->mapping == XST_MAPPING_DENSE;
     xst_energy_figures *const out = &task->inference.layers[l];
     const bool stale = w->options->neurosim_compat != 0;
-    status = xst_layer_dense_energy(&w->plan, &w->net, l, activity, stale, chosen_dense ? out : &dense, err);
+    status = xst_layer_dense_energy(&w->plan, &w->net, l, activity, stale, chosen_dense ? out : &j->dense[l], err);
     if (status != XST_OK)
         return status;
     if (chosen_dense)
-        dense = *out;
+        j->dense[l] = *out;
     else
         status = xst_layer_column_energy(&w->plan, &w->net, l, &w->powers[l], activity, false, out, err);
     if (status == XST_OK)
-        status = xst_layer_column_energy(&w->plan, &w->net, l, &w->powers[l], activity, true, &all_on, err);
+        status = xst_layer_column_energy(&w->plan, &w->net, l, &w->powers[l], activity, true, &j->all_on[l], err);
+    out->arrays_on_chip = arrays_on_chip(&w->plan.built, l);
+    return status;
+}
+
+static xst_status layer_energies(const walk *w, xst_energy_task *task, xst_error *err)
+{
+    void *memory = NULL;
+    const size_t n = (size_t)w->plan.layers;
+    xst_status status = xst_alloc(&memory, 2 * n, sizeof(xst_energy_figures), "energies of layers", err);
     if (status != XST_OK)
         return status;
-    out->arrays_on_chip = arrays_on_chip(&w->plan.built, l);
-    task->dense_energy += xst_figures_energy(&dense) - dense.stale_energy;
-    task->dense_conversions += dense.adc_conversions;
-    task->all_on_energy += xst_figures_energy(&all_on);
-    task->all_on_conversions += all_on.adc_conversions;
-    return XST_OK;
+    layers_job j = {w, task, memory, (xst_energy_figures *)memory + n};
+    status = xst_parallel(w->plan.layers, layer_energy, &j, err);
+    for (int l = 0; l < w->plan.layers && status == XST_OK; l++) {
+        task->dense_energy += xst_figures_energy(&j.dense[l]) - j.dense[l].stale_energy;
+        task->dense_conversions += j.dense[l].adc_conversions;
+        task->all_on_energy += xst_figures_energy(&j.all_on[l]);
+        task->all_on_conversions += j.all_on[l].adc_conversions;
+    }
+    xst_free(memory);
+    return status;
 }
 
 /* The task's head is the last layer of its report. */
@@ -200,8 +223,8 @@ static xst_status task_energy(walk *w, const xst_task_record *record, xst_energy
     void *leakage = NULL;
     if (status == XST_OK)
         status = xst_alloc(&leakage, (size_t)layers, sizeof(double), "leakage", err);
-    for (int l = 0; l < w->plan.layers && status == XST_OK; l++)
-        status = layer_energy(w, l, task, err);
+    if (status == XST_OK)
+        status = layer_energies(w, task, err);
     if (status == XST_OK && w->plan.heads)
         status = head_energy(w, record, task, err);
     if (status == XST_OK) {

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/parallel.h"
 
 #include <string.h>
 
@@ -96,6 +97,19 @@ static xst_status write_columns(const xst_run_net *net, const xst_layer_record *
     return XST_OK;
 }
 
+/* Where every weight is its own column: without branches, which masks of single weights would mislead. */
+static void set_elements(const xst_run_net *net, const xst_layer_record *from, xst_run_layer *layer)
+{
+    const int task = net->task;
+    const uint8_t zero = (uint8_t)net->codes.zero;
+    for (uint32_t c = 0; c < layer->stored.columns; c++) {
+        const int owner = layer->owner[c], masked = from->mask ? from->mask[c / 8] >> c % 8 & 1 : 0;
+        const int on = (owner == task) | (masked & (owner != 0));
+        layer->on[c] = (uint8_t)on;
+        layer->effective[c] = (uint8_t)(zero ^ ((zero ^ layer->code[c]) & -on));
+    }
+}
+
 /* Only columns that change are copied: most stay as they were. */
 static void set_effective(const xst_run_net *net, const xst_layer_record *from, bool all, xst_run_layer *layer)
 {
@@ -116,30 +130,45 @@ static void set_effective(const xst_run_net *net, const xst_layer_record *from, 
     }
 }
 
+/* A step of one layer, for xst_parallel. */
+typedef struct stepping {
+    const xst_run_net *net;
+    const xst_task_record *record;
+} stepping;
+
+static xst_status step_layer(void *user, int l, xst_error *err)
+{
+    const stepping *const s = user;
+    const xst_task_record *const record = s->record;
+    const xst_layer_record *const from = &record->layers[l];
+    xst_run_layer *const layer = &s->net->layers[l];
+    const size_t weights = (size_t)xst_geometry_weights(&layer->stored);
+    if (memcmp(&from->geometry, &layer->stored, sizeof layer->stored) != 0 || strcmp(from->name, layer->name) != 0)
+        return xst_fail(err, XST_ERROR_RUN, "task %d: layer %s differs from task 1's %s", record->position, from->name,
+                        layer->name);
+    if (record->whole) {
+        memset(layer->code, s->net->codes.zero, weights);
+        memset(layer->owner, 0, layer->stored.columns * sizeof *layer->owner);
+    }
+    const xst_status status = write_columns(s->net, from, s->net->task, layer, err);
+    if (status != XST_OK)
+        return status;
+    memcpy(layer->before, layer->effective, weights);
+    if (layer->stored.group == 0)
+        set_elements(s->net, from, layer);
+    else
+        set_effective(s->net, from, record->whole || s->net->task == 1, layer);
+    return XST_OK;
+}
+
 xst_status xst_run_net_step(xst_run_net *net, const xst_task_record *record, xst_error *err)
 {
     if (record->layer_count != net->layer_count)
         return xst_fail(err, XST_ERROR_RUN, "task %d has %d masked layers, task 1 has %d", record->position,
                         record->layer_count, net->layer_count);
     net->task++;
-    for (int l = 0; l < net->layer_count; l++) {
-        const xst_layer_record *const from = &record->layers[l];
-        xst_run_layer *const layer = &net->layers[l];
-        const size_t weights = (size_t)xst_geometry_weights(&layer->stored);
-        if (memcmp(&from->geometry, &layer->stored, sizeof layer->stored) != 0 || strcmp(from->name, layer->name) != 0)
-            return xst_fail(err, XST_ERROR_RUN, "task %d: layer %s differs from task 1's %s", record->position,
-                            from->name, layer->name);
-        if (record->whole) {
-            memset(layer->code, net->codes.zero, weights);
-            memset(layer->owner, 0, layer->stored.columns * sizeof *layer->owner);
-        }
-        const xst_status status = write_columns(net, from, net->task, layer, err);
-        if (status != XST_OK)
-            return status;
-        memcpy(layer->before, layer->effective, weights);
-        set_effective(net, from, record->whole || net->task == 1, layer);
-    }
-    return XST_OK;
+    stepping s = {net, record};
+    return xst_parallel(net->layer_count, step_layer, &s, err);
 }
 
 xst_status xst_run_net_take_head(xst_run_net *net, const xst_task_record *record, xst_error *err)
