@@ -56,8 +56,8 @@ static class make_class(const xst_run_plan *plan, const xst_codes *codes, int la
     return out;
 }
 
-/* Adds a column that is read to its classes; stored: its own conductance counts, else that of zeros. */
-static void add_column(const xst_powers *powers, int span, uint32_t column, bool stored, class *classes)
+/* Adds a column that is on to its classes. */
+static void add_column(const xst_powers *powers, int span, uint32_t column, class *classes)
 {
     for (int s = 0; s < span; s++) {
         class *const to = &classes[s];
@@ -65,26 +65,24 @@ static void add_column(const xst_powers *powers, int span, uint32_t column, bool
             continue;
         const size_t at = (size_t)column * (size_t)span + (size_t)s;
         to->on += 1;
-        to->power += stored ? (double)powers->power[at] : to->zero_power;
-        to->scaled += stored ? (double)powers->scaled[at] : to->zero_scaled;
+        to->power += (double)powers->power[at];
+        to->scaled += (double)powers->scaled[at];
     }
 }
 
-/* The filters of one unit. counts[group]: its columns that are read. */
+/* The filters of one unit. counts[group]: its columns that are on. */
 static void add_unit(const xst_run_net *net, const xst_run_layer *layer, const xst_layout *layout,
-                     const xst_powers *powers, int first, int end, bool all_on, uint16_t *counts,
-                     class classes[2][SPAN_MAX])
+                     const xst_powers *powers, int first, int end, uint16_t *counts, class classes[2][SPAN_MAX])
 {
     const xst_geometry *const g = &layout->geometry;
     const bool ragged = xst_column_length(g, (uint32_t)g->groups - 1) < g->longest;
     for (int o = first; o < end; o++)
         for (int group = 0; group < g->groups; group++) {
             const uint32_t c = (uint32_t)o * (uint32_t)g->groups + (uint32_t)group;
-            const bool stored = !net->column_wise || layer->on[c];
-            if (!stored && !all_on)
+            if (net->column_wise && !layer->on[c])
                 continue;
             counts[group]++;
-            add_column(powers, layout->span, c, stored, classes[ragged && group + 1 == g->groups]);
+            add_column(powers, layout->span, c, classes[ragged && group + 1 == g->groups]);
         }
 }
 
@@ -112,7 +110,7 @@ static void add_arrays(const xst_layout *layout, const uint16_t *units, class cl
 
 /* counts, units: [groups], zero. */
 static driven add_columns(const xst_run_plan *plan, const xst_run_net *net, int layer, const xst_powers *powers,
-                          bool all_on, uint16_t *counts, uint16_t *units, class classes[2][SPAN_MAX])
+                          uint16_t *counts, uint16_t *units, class classes[2][SPAN_MAX])
 {
     const xst_layout *const layout = &plan->column[layer];
     const int outputs = layout->geometry.out, groups = layout->geometry.groups;
@@ -121,8 +119,8 @@ static driven add_columns(const xst_run_plan *plan, const xst_run_net *net, int 
     for (int first = 0; first < outputs; first += layout->filters) {
         const int end = first + layout->filters < outputs ? first + layout->filters : outputs;
         for (int o = first; o < end; o += per_unit) {
-            add_unit(net, &net->layers[layer], layout, powers, o, o + per_unit < end ? o + per_unit : end, all_on,
-                     counts, classes);
+            add_unit(net, &net->layers[layer], layout, powers, o, o + per_unit < end ? o + per_unit : end, counts,
+                     classes);
             for (int group = 0; group < groups; group++) {
                 units[group] = (uint16_t)(units[group] + (counts[group] > 0));
                 d.most_on = fmax(d.most_on, counts[group]);
@@ -132,6 +130,30 @@ static driven add_columns(const xst_run_plan *plan, const xst_run_net *net, int 
         add_arrays(layout, units, classes, &d);
         memset(units, 0, (size_t)groups * sizeof *units);
     }
+    return d;
+}
+
+/* The same with every column on: those that are off hold zeros. units: [groups], zero; left zero. */
+static driven add_others(const xst_layout *layout, int per_unit, uint16_t *units, class classes[2][SPAN_MAX])
+{
+    const xst_geometry *const g = &layout->geometry;
+    const int ragged = xst_column_length(g, (uint32_t)g->groups - 1) < g->longest;
+    driven d = {.most_on = per_unit < g->out ? per_unit : g->out};
+    for (int k = 0; k < 2; k++)
+        for (int s = 0; s < layout->span; s++) {
+            class *const to = &classes[k][s];
+            const double all = to->rows == 0 ? 0 : (double)g->out * (k == 0 ? g->groups - ragged : ragged);
+            to->power += (all - to->on) * to->zero_power;
+            to->scaled += (all - to->on) * to->zero_scaled;
+            to->on = all;
+        }
+    for (int first = 0; first < g->out; first += layout->filters) {
+        const int filters = g->out - first < layout->filters ? g->out - first : layout->filters;
+        for (int group = 0; group < g->groups; group++)
+            units[group] = (uint16_t)((filters + per_unit - 1) / per_unit);
+        add_arrays(layout, units, classes, &d);
+    }
+    memset(units, 0, (size_t)g->groups * sizeof *units);
     return d;
 }
 
@@ -163,14 +185,38 @@ static void add_driven(const xst_array_model *a, const driven *d, const xst_acti
     out->array_reads = all * d->reads;
 }
 
+static void set_figures(const xst_run_plan *plan, const xst_run_net *net, int layer, class classes[2][SPAN_MAX],
+                        const driven *d, const xst_activity_entry *activity, xst_energy_figures *out)
+{
+    const xst_layout *const layout = &plan->column[layer];
+    const xst_chip *const chip = xst_run_plan_chip(plan, layer);
+    const xst_place *const place = &chip->plan.places[layer];
+    double on = 0;
+    for (int k = 0; k < 2; k++) {
+        add_classes(classes[k], layout->span, net->codes.cells, out);
+        on += classes[k][0].on;
+        for (int s = 0; s < layout->span; s++)
+            out->adc_conversions +=
+                classes[k][s].on * net->codes.cells * plan->shapes[layer].vectors * activity->planes;
+    }
+    add_driven(&chip->array, d, activity, plan->shapes[layer].vectors, out);
+    xst_shape shape = plan->shapes[layer];
+    shape.output_share = on / layout->geometry.columns;
+    xst_trees trees = {0};
+    xst_layer_energy(chip, &shape, place, NULL, false, &trees, out);
+    const double adcs = chip->array.adcs / chip->array.units;
+    xst_layer_latency(chip, &shape, place, d->most_on * chip->array.cells / adcs * d->bands, out);
+    out->arrays_mapped = (double)layout->block_rows * layout->block_columns;
+    out->cells_used = shape.rows * shape.columns;
+    out->utilisation = xst_layout_utilisation(layout);
+}
+
 xst_status xst_layer_column_energy(const xst_run_plan *plan, const xst_run_net *net, int layer,
-                                   const xst_powers *powers, const xst_activity_entry *activity, bool all_on,
-                                   xst_energy_figures *out, xst_error *err)
+                                   const xst_powers *powers, const xst_activity_entry *activity,
+                                   xst_energy_figures *out, xst_energy_figures *all_on, xst_error *err)
 {
     const xst_layout *const layout = &plan->column[layer];
     const xst_geometry *const g = &layout->geometry;
-    const xst_chip *const chip = xst_run_plan_chip(plan, layer);
-    const xst_place *const place = &chip->plan.places[layer];
     class classes[2][SPAN_MAX] = {0};
     if (layout->span > SPAN_MAX)
         return xst_fail(err, XST_ERROR_CONFIG, "layer %s: a column goes through %d arrays, more than %d",
@@ -184,26 +230,11 @@ xst_status xst_layer_column_energy(const xst_run_plan *plan, const xst_run_net *
         classes[0][s] = make_class(plan, &net->codes, layer, g->longest, s, activity);
         classes[1][s] = make_class(plan, &net->codes, layer, short_length, s, activity);
     }
-    uint16_t *const counts = memory;
-    const driven d = add_columns(plan, net, layer, powers, all_on, counts, counts + g->groups, classes);
+    uint16_t *const counts = memory, *const units = counts + g->groups;
+    driven d = add_columns(plan, net, layer, powers, counts, units, classes);
+    set_figures(plan, net, layer, classes, &d, activity, out);
+    d = add_others(layout, (int)xst_run_plan_chip(plan, layer)->array.shifts, units, classes);
+    set_figures(plan, net, layer, classes, &d, activity, all_on);
     xst_free(memory);
-    double on = 0;
-    for (int k = 0; k < 2; k++) {
-        add_classes(classes[k], layout->span, net->codes.cells, out);
-        on += classes[k][0].on;
-        for (int s = 0; s < layout->span; s++)
-            out->adc_conversions +=
-                classes[k][s].on * net->codes.cells * plan->shapes[layer].vectors * activity->planes;
-    }
-    add_driven(&chip->array, &d, activity, plan->shapes[layer].vectors, out);
-    xst_shape shape = plan->shapes[layer];
-    shape.output_share = on / g->columns;
-    xst_trees trees = {0};
-    xst_layer_energy(chip, &shape, place, NULL, false, &trees, out);
-    const double adcs = chip->array.adcs / chip->array.units;
-    xst_layer_latency(chip, &shape, place, d.most_on * chip->array.cells / adcs * d.bands, out);
-    out->arrays_mapped = (double)layout->block_rows * layout->block_columns;
-    out->cells_used = shape.rows * shape.columns;
-    out->utilisation = xst_layout_utilisation(layout);
     return XST_OK;
 }

@@ -6,22 +6,34 @@
 
 #include <math.h>
 
-/* One array: filters first .. end-1 of a block of rows. weights: codes of that block's first row, `height` of a filter.
- */
-static void add_array(const xst_array_model *a, const xst_codes *codes, const uint8_t *weights, int64_t height,
-                      const xst_code_conductances *g, const xst_factors *f, int rows, int first, int end,
-                      double *current, double *constant)
+/* What blocks of rows of the same height have in common: all but the last, and the last. */
+typedef struct height {
+    double rows, idle;
+    xst_factors factors;
+    xst_code_conductances conductances;
+} height;
+
+static void make_height(const xst_run_plan *plan, const xst_codes *codes, int layer, const xst_activity_entry *activity,
+                        double rows, height *out)
 {
-    for (int o = first; o < end; o++) {
-        const uint8_t *const code = weights + o * height;
-        double sum[XST_CELLS_MAX], squares[XST_CELLS_MAX];
-        xst_sum_codes(g, code, rows, sum, squares);
-        for (int c = 0; c < codes->cells; c++) {
-            double power = 0, scaled = 0;
-            xst_column_power(a, sum[c], squares[c], &power, &scaled);
-            *current += power * f->first + scaled * f->second;
-            *constant += f->constant;
-        }
+    const xst_array_model *const a = &xst_run_plan_chip(plan, layer)->array;
+    *out = (height){.rows = rows};
+    out->factors =
+        xst_plane_factors(a, activity->share, activity->planes, rows, plan->shapes[layer].vectors, &out->idle);
+    xst_code_conductances_make(plan, codes, layer, rows, &out->conductances);
+}
+
+/* One filter's cells in one array. */
+static void add_filter(const xst_array_model *a, const xst_codes *codes, const height *h, const uint8_t *code,
+                       double *current, double *constant)
+{
+    double sum[XST_CELLS_MAX], squares[XST_CELLS_MAX];
+    xst_sum_codes(&h->conductances, code, (int)h->rows, sum, squares);
+    for (int c = 0; c < codes->cells; c++) {
+        double power = 0, scaled = 0;
+        xst_column_power(a, sum[c], squares[c], &power, &scaled);
+        *current += power * h->factors.first + scaled * h->factors.second;
+        *constant += h->factors.constant;
     }
 }
 
@@ -30,26 +42,26 @@ static void fill_reads(const xst_run_plan *plan, const xst_codes *codes, const u
 {
     const xst_shape *const shape = &plan->shapes[layer];
     const xst_array_model *const a = &xst_run_plan_chip(plan, layer)->array;
-    const int filters = plan->dense[layer].filters, outputs = (int)shape->outputs;
+    const int filters = plan->dense[layer].filters, outputs = (int)shape->outputs, last = out->block_rows - 1;
     double active = 0;
+    height heights[2];
     for (int z = 0; z < activity->planes; z++)
         active += activity->share[z];
-    for (int i = 0; i < out->block_rows; i++) {
-        const double rows = xst_block_size(shape->rows, a->rows, i);
-        double idle = 0;
-        const xst_factors f = xst_plane_factors(a, activity->share, activity->planes, rows, shape->vectors, &idle);
-        xst_code_conductances g;
-        xst_code_conductances_make(plan, codes, layer, rows, &g);
-        out->active[i] = shape->vectors * active * rows;
+    make_height(plan, codes, layer, activity, a->rows, &heights[0]);
+    make_height(plan, codes, layer, activity, xst_block_size(shape->rows, a->rows, last), &heights[1]);
+    for (int i = 0; i <= last; i++) {
+        const height *const h = &heights[i == last];
+        out->active[i] = shape->vectors * active * h->rows;
         out->conversions += shape->columns * out->vectors;
-        out->idle += shape->columns * idle;
-        for (int j = 0; j < out->block_columns; j++) {
-            const int first = j * filters, end = first + filters < outputs ? first + filters : outputs;
-            const int at = i * out->block_columns + j;
-            add_array(a, codes, weights + (int64_t)i * a->rows, (int64_t)shape->rows, &g, &f, (int)rows, first, end,
-                      &out->current[at], &out->constant[at]);
-        }
+        out->idle += shape->columns * h->idle;
     }
+    for (int o = 0; o < outputs; o++) /* in the order of memory */
+        for (int i = 0; i <= last; i++) {
+            const int at = i * out->block_columns + o / filters;
+            add_filter(a, codes, &heights[i == last],
+                       weights + (int64_t)o * (int64_t)shape->rows + (int64_t)i * a->rows, &out->current[at],
+                       &out->constant[at]);
+        }
 }
 
 static xst_status dense_energy(const xst_run_plan *plan, const xst_codes *codes, const uint8_t *weights, int layer,

@@ -15,10 +15,11 @@ void xst_powers_free(xst_powers *powers);
 /* Measures the columns that the current task wrote, or all where the method switches no columns. */
 void xst_powers_update(const xst_run_plan *plan, const xst_run_net *net, int layer, xst_powers *powers);
 
-/* Energy, counts and latency of a layer. all_on: every logical column is read; those that are off hold zeros. */
+/* Energy, counts and latency of a layer (both zero before). all_on: the same where every logical column is read; those
+ * that are off hold zeros. */
 xst_status xst_layer_column_energy(const xst_run_plan *plan, const xst_run_net *net, int layer,
-                                   const xst_powers *powers, const xst_activity_entry *activity, bool all_on,
-                                   xst_energy_figures *out, xst_error *err);
+                                   const xst_powers *powers, const xst_activity_entry *activity,
+                                   xst_energy_figures *out, xst_energy_figures *all_on, xst_error *err);
 xst_status xst_layer_dense_energy(const xst_run_plan *plan, const xst_run_net *net, int layer,
                                   const xst_activity_entry *activity, bool stale, xst_energy_figures *out,
                                   xst_error *err);
@@ -33,7 +34,9 @@ enum { XST_CELL_PAIRS = XST_CELLS_MAX / 2 };
 typedef struct xst_code_conductances {
     double unit; /* S of one step of a conductance */
     int pairs;
+    bool short_codes; /* of 4 bits and two cells at most: two weights are looked up at once */
     uint64_t of[XST_CELL_PAIRS][XST_CODES_MAX], squares[XST_CELL_PAIRS][XST_CODES_MAX];
+    uint64_t two[256][2]; /* [code | next code << 4]: sums of `of` and of `squares` */
 } xst_code_conductances;
 void xst_code_conductances_make(const xst_run_plan *plan, const xst_codes *codes, int layer, double rows,
                                 xst_code_conductances *out);

@@ -23,6 +23,11 @@ void xst_code_conductances_make(const xst_run_plan *plan, const xst_codes *codes
             out->of[c / 2][i] |= (uint64_t)(share * STEPS + 0.5) << shift;
             out->squares[c / 2][i] |= (uint64_t)(share * share * STEPS + 0.5) << shift;
         }
+    out->short_codes = out->pairs == 1 && codes->count <= 16;
+    for (int i = 0; out->short_codes && i < 256; i++) {
+        out->two[i][0] = out->of[0][i & 15] + out->of[0][i >> 4];
+        out->two[i][1] = out->squares[0][i & 15] + out->squares[0][i >> 4];
+    }
 }
 
 void xst_sum_codes(const xst_code_conductances *table, const uint8_t *code, int rows, double sum[XST_CELLS_MAX],
@@ -30,7 +35,13 @@ void xst_sum_codes(const xst_code_conductances *table, const uint8_t *code, int 
 {
     for (int p = 0; p < table->pairs; p++) {
         uint64_t g = 0, g2 = 0;
-        for (int r = 0; r < rows; r++) {
+        int r = 0;
+        for (; table->short_codes && r + 1 < rows; r += 2) {
+            const uint64_t *const two = table->two[code[r] | code[r + 1] << 4];
+            g += two[0];
+            g2 += two[1];
+        }
+        for (; r < rows; r++) {
             g += table->of[p][code[r]];
             g2 += table->squares[p][code[r]];
         }

@@ -59,21 +59,31 @@ typedef struct rows {
     int32_t count;      /* rows of all block rows */
 } rows;
 
-static void add_write(const xst_write *w, float *set, float *reset, uint8_t *times, xst_programming *out)
+/* The row that a weight stands in takes as long as its slowest. */
+static void add_time(const xst_write *w, float *set, float *reset, uint8_t *times)
 {
-    out->cells_set += w->set;
-    out->cells_reset += w->reset;
-    out->pulses += w->pulses;
-    out->energy += w->energy;
     const float longest_set = (float)w->longest_set, longest_reset = (float)w->longest_reset;
     *set = longest_set > *set ? longest_set : *set;
     *reset = longest_reset > *reset ? longest_reset : *reset;
     *times = (uint8_t)(*times + (*times < UINT8_MAX));
 }
 
+/* What the writes of `count` weights of each pair of codes come to. */
+static void add_writes(const xst_writes *writes, const uint64_t *count, xst_programming *out)
+{
+    for (int i = 0; i < writes->count * writes->count; i++) {
+        const xst_write *const w = &writes->pair[i];
+        const double n = (double)count[i];
+        out->cells_set += n * w->set;
+        out->cells_reset += n * w->reset;
+        out->pulses += n * w->pulses;
+        out->energy += n * w->energy;
+    }
+}
+
 /* Weights of a logical column, from `from` (NULL: erased) to `to`. They stand in one stretch of rows. */
 static void write_column(const xst_layout *layout, const xst_writes *writes, const uint8_t *from, const uint8_t *to,
-                         uint32_t column, uint8_t *times, rows *r, xst_programming *out)
+                         uint32_t column, uint8_t *times, rows *r, uint64_t *count)
 {
     const xst_geometry *const g = &layout->geometry;
     const int64_t start = xst_column_start(g, column);
@@ -84,9 +94,11 @@ static void write_column(const xst_layout *layout, const xst_writes *writes, con
         (size_t)(filter / layout->filters) * (size_t)r->count + (size_t)xst_layout_row(layout, (int)column % g->groups);
     for (int32_t i = 0; i < length; i++) {
         const int a = from ? from[start + i] : writes->count - 1, b = to[start + i];
-        if (a != b)
-            add_write(&writes->pair[a * writes->count + b], &r->set[first + (size_t)i], &r->reset[first + (size_t)i],
-                      &times[start + i], out);
+        if (a == b)
+            continue;
+        count[a * writes->count + b]++;
+        add_time(&writes->pair[a * writes->count + b], &r->set[first + (size_t)i], &r->reset[first + (size_t)i],
+                 &times[start + i]);
     }
 }
 
@@ -116,6 +128,11 @@ static xst_status make_rows(const xst_layout *layout, rows *out, xst_error *err)
     return status;
 }
 
+static xst_status make_counts(const xst_writes *writes, void **out, xst_error *err)
+{
+    return xst_alloc(out, (size_t)writes->count * (size_t)writes->count, sizeof(uint64_t), "counts of writes", err);
+}
+
 /* Programming of the layers, for xst_parallel. */
 typedef struct job {
     const xst_run_plan *plan;
@@ -132,18 +149,23 @@ static xst_status program_layer(void *user, int l, xst_error *err)
     xst_run_layer *const layer = &j->net->layers[l];
     xst_programming *const out = &j->layers[l];
     rows r;
-    const xst_status status = make_rows(layout, &r, err);
-    if (status != XST_OK)
-        return status;
-    for (uint32_t c = 0; c < layout->geometry.columns; c++) {
+    void *count = NULL;
+    xst_status status = make_rows(layout, &r, err);
+    if (status == XST_OK)
+        status = make_counts(j->writes, &count, err);
+    for (uint32_t c = 0; c < layout->geometry.columns && status == XST_OK; c++) {
         if (!once)
-            write_column(layout, j->writes, layer->before, layer->effective, c, layer->writes, &r, out);
+            write_column(layout, j->writes, layer->before, layer->effective, c, layer->writes, &r, count);
         else if (layer->owner[c] == j->net->task)
-            write_column(layout, j->writes, NULL, layer->code, c, layer->writes, &r, out);
+            write_column(layout, j->writes, NULL, layer->code, c, layer->writes, &r, count);
     }
-    out->seconds = slowest(layout, &r);
+    if (status == XST_OK) {
+        add_writes(j->writes, count, out);
+        out->seconds = slowest(layout, &r);
+    }
+    xst_free(count);
     xst_free(r.set);
-    return XST_OK;
+    return status;
 }
 
 /* All cells of the head, from erased. */
@@ -152,14 +174,19 @@ static xst_status program_head(const xst_run_plan *plan, const xst_run_net *net,
 {
     const xst_layout *const layout = &plan->dense[xst_run_plan_head(plan, net->task)];
     rows r;
-    void *times = NULL;
+    void *times = NULL, *count = NULL;
     xst_status status = make_rows(layout, &r, err);
     if (status == XST_OK)
         status = xst_alloc(&times, net->head_weights, 1, "writes of a head", err);
-    for (uint32_t c = 0; c < layout->geometry.columns && status == XST_OK; c++)
-        write_column(layout, writes, NULL, net->head, c, times, &r, out);
     if (status == XST_OK)
+        status = make_counts(writes, &count, err);
+    for (uint32_t c = 0; c < layout->geometry.columns && status == XST_OK; c++)
+        write_column(layout, writes, NULL, net->head, c, times, &r, count);
+    if (status == XST_OK) {
+        add_writes(writes, count, out);
         out->seconds = slowest(layout, &r);
+    }
+    xst_free(count);
     xst_free(times);
     xst_free(r.set);
     return status;

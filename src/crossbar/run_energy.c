@@ -112,6 +112,7 @@ static xst_status start(walk *w, const xst_task_record *first, xst_error *err)
     w->powers = powers;
     for (int l = 0; l < w->net.layer_count && status == XST_OK; l++)
         status = xst_powers_make(&w->plan.column[l], &w->powers[l], err);
+    w->net.keep_before = !(w->options->mapping == XST_MAPPING_COLUMN && w->net.written_once);
     w->out->column_wise = w->net.column_wise;
     w->out->map_head = w->map_head;
     return status;
@@ -129,7 +130,7 @@ static double arrays_on_chip(const xst_chip *chip, int layer)
 typedef struct layers_job {
     const walk *w;
     xst_energy_task *task;
-    xst_energy_figures *dense, *all_on; /* [layers] */
+    xst_energy_figures *dense, *column, *all_on; /* [layers] */
 } layers_job;
 
 /* A layer under the chosen mapping, and beside it with all columns on and dense. */
@@ -152,10 +153,8 @@ static xst_status layer_energy(void *user, int l, xst_error *err)
         return status;
     if (chosen_dense)
         j->dense[l] = *out;
-    else
-        status = xst_layer_column_energy(&w->plan, &w->net, l, &w->powers[l], activity, false, out, err);
-    if (status == XST_OK)
-        status = xst_layer_column_energy(&w->plan, &w->net, l, &w->powers[l], activity, true, &j->all_on[l], err);
+    status = xst_layer_column_energy(&w->plan, &w->net, l, &w->powers[l], activity, chosen_dense ? &j->column[l] : out,
+                                     &j->all_on[l], err);
     out->arrays_on_chip = arrays_on_chip(&w->plan.built, l);
     return status;
 }
@@ -164,10 +163,11 @@ static xst_status layer_energies(const walk *w, xst_energy_task *task, xst_error
 {
     void *memory = NULL;
     const size_t n = (size_t)w->plan.layers;
-    xst_status status = xst_alloc(&memory, 2 * n, sizeof(xst_energy_figures), "energies of layers", err);
+    xst_status status = xst_alloc(&memory, 3 * n, sizeof(xst_energy_figures), "energies of layers", err);
     if (status != XST_OK)
         return status;
-    layers_job j = {w, task, memory, (xst_energy_figures *)memory + n};
+    xst_energy_figures *const figures = memory;
+    layers_job j = {w, task, figures, figures + n, figures + 2 * n};
     status = xst_parallel(w->plan.layers, layer_energy, &j, err);
     for (int l = 0; l < w->plan.layers && status == XST_OK; l++) {
         task->dense_energy += xst_figures_energy(&j.dense[l]) - j.dense[l].stale_energy;

@@ -43,7 +43,7 @@ xst_status xst_run_net_make(const xst_device *device, const xst_quant *quant, co
                             const xst_task_record *first, int group, int group_fc, xst_run_net *out, xst_error *err)
 {
     static const char *const switching[] = {"xst", "xbm", "rigl", NULL}, *const lasting[] = {"xst", "xbm", NULL};
-    *out = (xst_run_net){.quant = *quant};
+    *out = (xst_run_net){.quant = *quant, .keep_before = true};
     xst_codes_make(device, quant, &out->codes);
     bool columns = true;
     for (int l = 0; l < first->layer_count; l++)
@@ -153,7 +153,8 @@ static xst_status step_layer(void *user, int l, xst_error *err)
     const xst_status status = write_columns(s->net, from, s->net->task, layer, err);
     if (status != XST_OK)
         return status;
-    memcpy(layer->before, layer->effective, weights);
+    if (s->net->keep_before)
+        memcpy(layer->before, layer->effective, weights);
     if (layer->stored.group == 0)
         set_elements(s->net, from, layer);
     else

@@ -12,7 +12,8 @@ typedef struct xst_run_layer {
     xst_geometry mapping; /* logical columns of the column mapping; differs where the files are element-wise */
     uint8_t *code;        /* [weights]: index of the code that the owner gave; codes.zero where nobody has */
     uint8_t *effective;   /* [weights]: the current task's: codes.zero where the column is off */
-    uint8_t *before;      /* [weights]: the same of the task before; codes.count (erased) before the first */
+    uint8_t *before;      /* [weights]: the same of the task before; codes.count (erased) before the first. Where the
+                           * net keeps it */
     uint8_t *writes;      /* [weights]: times written */
     uint16_t *owner;      /* [stored.columns]: 0 nobody */
     uint8_t *on;          /* [stored.columns] */
@@ -23,6 +24,7 @@ typedef struct xst_run_net {
     xst_codes codes;
     bool column_wise;  /* only columns that are on are read */
     bool written_once; /* a task writes its new columns and nothing else (mapping column) */
+    bool keep_before;  /* `before` of the layers is wanted: what differs is rewritten */
     int task;
     int layer_count;
     xst_run_layer *layers;

@@ -81,6 +81,11 @@ xst_status xst_quant_parse(const char *name, xst_quant *out, xst_error *err)
 int xst_quant_project(const xst_quant *q, double x)
 {
     int low = 0, high = q->count - 1; /* the level is in low .. high */
+    if (high < 16) {                  /* few levels: without branches that weights would mislead */
+        for (int i = 0; i < high; i++)
+            low += x > q->boundary[i];
+        return low;
+    }
     while (low < high) {
         const int middle = (low + high) / 2;
         if (x > q->boundary[middle])
