@@ -19,10 +19,10 @@ static void write_cell(const xst_device *d, double a, double b, xst_write *to)
     to->energy += volts * volts * time * pulses / ((1 / a + 1 / b) / 2);
     if (b > a) {
         to->set++;
-        to->longest_set = fmax(to->longest_set, pulses * time);
+        to->longest_set = fmaxf(to->longest_set, (float)(pulses * time));
     } else {
         to->reset++;
-        to->longest_reset = fmax(to->longest_reset, pulses * time);
+        to->longest_reset = fmaxf(to->longest_reset, (float)(pulses * time));
     }
 }
 
@@ -59,15 +59,6 @@ typedef struct rows {
     int32_t count;      /* rows of all block rows */
 } rows;
 
-/* The row that a weight stands in takes as long as its slowest. */
-static void add_time(const xst_write *w, float *set, float *reset, uint8_t *times)
-{
-    const float longest_set = (float)w->longest_set, longest_reset = (float)w->longest_reset;
-    *set = longest_set > *set ? longest_set : *set;
-    *reset = longest_reset > *reset ? longest_reset : *reset;
-    *times = (uint8_t)(*times + (*times < UINT8_MAX));
-}
-
 /* What the writes of `count` weights of each pair of codes come to. */
 static void add_writes(const xst_writes *writes, const uint64_t *count, xst_programming *out)
 {
@@ -92,13 +83,19 @@ static void write_column(const xst_layout *layout, const xst_writes *writes, con
         return;
     const size_t first =
         (size_t)(filter / layout->filters) * (size_t)r->count + (size_t)xst_layout_row(layout, (int)column % g->groups);
+    float *const restrict set = r->set + first, *const restrict reset = r->reset + first;
+    uint8_t *const restrict written = times + start;
+    const xst_write *const pair = writes->pair;
+    const int codes = writes->count;
     for (int32_t i = 0; i < length; i++) {
-        const int a = from ? from[start + i] : writes->count - 1, b = to[start + i];
-        if (a == b)
+        const int a = from ? from[start + i] : codes - 1, at = a * codes + to[start + i];
+        if (a == to[start + i])
             continue;
-        count[a * writes->count + b]++;
-        add_time(&writes->pair[a * writes->count + b], &r->set[first + (size_t)i], &r->reset[first + (size_t)i],
-                 &times[start + i]);
+        count[at]++;
+        /* the row takes as long as its slowest weight */
+        set[i] = pair[at].longest_set > set[i] ? pair[at].longest_set : set[i];
+        reset[i] = pair[at].longest_reset > reset[i] ? pair[at].longest_reset : reset[i];
+        written[i] = (uint8_t)(written[i] + (written[i] < UINT8_MAX));
     }
 }
 

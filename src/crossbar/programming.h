@@ -7,7 +7,7 @@
 /* One weight going from one code to another: sums over its cells, and the longest of them. */
 typedef struct xst_write {
     double set, reset, pulses, energy; /* cells, cells, count, J */
-    double longest_set, longest_reset; /* s */
+    float longest_set, longest_reset;  /* s */
 } xst_write;
 
 typedef struct xst_writes {

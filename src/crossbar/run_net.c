@@ -90,9 +90,9 @@ static xst_status write_columns(const xst_run_net *net, const xst_layer_record *
                             from->name, c, to->owner[c]);
         to->owner[c] = (uint16_t)task;
         const float *const values = from->values + (size_t)i * (size_t)g->longest;
-        uint8_t *const codes = to->code + xst_column_start(g, c);
-        for (int32_t k = 0, n = xst_column_length(g, c); k < n; k++)
-            codes[k] = (uint8_t)(xst_quant_code(&net->quant, scale, (double)values[k]) + net->codes.zero);
+        uint8_t *const restrict codes = to->code + xst_column_start(g, c);
+        for (int32_t k = 0, n = xst_column_length(g, c), zero = net->codes.zero; k < n; k++)
+            codes[k] = (uint8_t)(xst_quant_code(&net->quant, scale, (double)values[k]) + zero);
     }
     return XST_OK;
 }
@@ -101,12 +101,15 @@ static xst_status write_columns(const xst_run_net *net, const xst_layer_record *
 static void set_elements(const xst_run_net *net, const xst_layer_record *from, xst_run_layer *layer)
 {
     const int task = net->task;
-    const uint8_t zero = (uint8_t)net->codes.zero;
-    for (uint32_t c = 0; c < layer->stored.columns; c++) {
-        const int owner = layer->owner[c], masked = from->mask ? from->mask[c / 8] >> c % 8 & 1 : 0;
+    const uint8_t zero = (uint8_t)net->codes.zero, *const mask = from->mask;
+    const uint16_t *const owners = layer->owner;
+    const uint8_t *const codes = layer->code;
+    uint8_t *const restrict is_on = layer->on, *const restrict effective = layer->effective;
+    for (uint32_t c = 0, n = layer->stored.columns; c < n; c++) {
+        const int owner = owners[c], masked = mask ? mask[c / 8] >> c % 8 & 1 : 0;
         const int on = (owner == task) | (masked & (owner != 0));
-        layer->on[c] = (uint8_t)on;
-        layer->effective[c] = (uint8_t)(zero ^ ((zero ^ layer->code[c]) & -on));
+        is_on[c] = (uint8_t)on;
+        effective[c] = (uint8_t)(zero ^ ((zero ^ codes[c]) & -on));
     }
 }
 
@@ -114,13 +117,16 @@ static void set_elements(const xst_run_net *net, const xst_layer_record *from, x
 static void set_effective(const xst_run_net *net, const xst_layer_record *from, bool all, xst_run_layer *layer)
 {
     const xst_geometry *const g = &layer->stored;
-    for (uint32_t c = 0; c < g->columns; c++) {
-        const bool own = layer->owner[c] == net->task;
-        const bool masked = from->mask && (from->mask[c / 8] >> c % 8 & 1) != 0;
-        const bool on = own || (masked && layer->owner[c] != 0);
-        if (!all && !own && on == (layer->on[c] != 0))
+    const uint16_t *const owners = layer->owner;
+    const uint8_t *const mask = from->mask;
+    uint8_t *const restrict is_on = layer->on;
+    for (uint32_t c = 0, n = g->columns, task = (uint32_t)net->task; c < n; c++) {
+        const bool own = owners[c] == task;
+        const bool masked = mask && (mask[c / 8] >> c % 8 & 1) != 0;
+        const bool on = own || (masked && owners[c] != 0);
+        if (!all && !own && on == (is_on[c] != 0))
             continue;
-        layer->on[c] = on;
+        is_on[c] = on;
         const int64_t start = xst_column_start(g, c);
         const size_t length = (size_t)xst_column_length(g, c);
         if (on)
