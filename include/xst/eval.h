@@ -35,8 +35,8 @@ typedef struct xst_evaluation {
     bool same_backend;     /* backend and precision are those of training: logits must be identical */
 } xst_evaluation;
 
-/* Evaluates every finished task of a run folder. Also leaves RUN/activity.csv (one-bits of each masked layer's input)
- * there, where the folder can be written. Freed with xst_evaluation_free. */
+/* Evaluates every finished task of a run folder. Also leaves RUN/activity.csv (one-bits of the inputs of each masked
+ * layer and of the head) there, where the folder can be written. Freed with xst_evaluation_free. */
 xst_status xst_evaluate(const char *run, const xst_eval_options *options, xst_evaluation *out, xst_error *err);
 void xst_evaluation_free(xst_evaluation *evaluation);
 
