@@ -4,6 +4,7 @@
 #include "base/memory.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Steps of the largest conductance: 4096 cells still fit in 32 bits. */
 enum { STEPS = 1 << 19 };
@@ -86,6 +87,14 @@ static void measure(const xst_array_model *a, const xst_code_conductances *g, co
     }
 }
 
+/* Holds what it held under the task before: it was measured then. */
+static bool is_unchanged(const xst_run_net *net, const xst_run_layer *layer, uint32_t column)
+{
+    const int64_t start = xst_column_start(&layer->mapping, column);
+    const size_t length = (size_t)xst_column_length(&layer->mapping, column);
+    return net->keep_before && memcmp(layer->before + start, layer->effective + start, length) == 0;
+}
+
 void xst_powers_update(const xst_run_plan *plan, const xst_run_net *net, int layer, xst_powers *powers)
 {
     const xst_run_layer *const from = &net->layers[layer];
@@ -102,7 +111,7 @@ void xst_powers_update(const xst_run_plan *plan, const xst_run_net *net, int lay
         xst_code_conductances table;
         xst_code_conductances_make(plan, &net->codes, layer, layout->span > 1 ? full : used * g->longest, &table);
         for (uint32_t c = 0; c < g->columns; c++) {
-            if (net->column_wise && from->owner[c] != net->task)
+            if (net->column_wise ? from->owner[c] != net->task : is_unchanged(net, from, c))
                 continue;
             const int left = xst_column_length(g, c) - begin, rows = left < full ? left : full;
             const size_t at = (size_t)c * (size_t)layout->span + (size_t)s;

@@ -97,20 +97,34 @@ static xst_status write_columns(const xst_run_net *net, const xst_layer_record *
     return XST_OK;
 }
 
-/* Where every weight is its own column: without branches, which masks of single weights would mislead. */
+typedef int16_t eight __attribute__((vector_size(16)));
+typedef uint8_t eight_bytes __attribute__((vector_size(8)));
+
+/* Weights c .. c + count - 1 <= c + 7 of a layer whose every weight is a column, without branches, which masks of
+ * single weights would mislead. Inlined for a count of 8. */
+static inline __attribute__((always_inline)) void set_eight(const xst_run_net *net, int mask, uint32_t c,
+                                                            uint32_t count, xst_run_layer *layer)
+{
+    static const eight bit = {1, 2, 4, 8, 16, 32, 64, 128};
+    const eight_bytes zero = (eight_bytes){0} + (uint8_t)net->codes.zero;
+    eight owner = {0};
+    eight_bytes code = {0};
+    memcpy(&owner, layer->owner + c, count * sizeof *layer->owner);
+    memcpy(&code, layer->code + c, count);
+    const eight on = (owner == (int16_t)net->task) | ((owner != 0) & ((bit & (int16_t)mask) != 0));
+    const eight_bytes on_bytes = __builtin_convertvector(on, eight_bytes), one = on_bytes & 1;
+    const eight_bytes effective = zero ^ ((zero ^ code) & on_bytes);
+    memcpy(layer->on + c, &one, count);
+    memcpy(layer->effective + c, &effective, count);
+}
+
 static void set_elements(const xst_run_net *net, const xst_layer_record *from, xst_run_layer *layer)
 {
-    const int task = net->task;
-    const uint8_t zero = (uint8_t)net->codes.zero, *const mask = from->mask;
-    const uint16_t *const owners = layer->owner;
-    const uint8_t *const codes = layer->code;
-    uint8_t *const restrict is_on = layer->on, *const restrict effective = layer->effective;
-    for (uint32_t c = 0, n = layer->stored.columns; c < n; c++) {
-        const int owner = owners[c], masked = mask ? mask[c / 8] >> c % 8 & 1 : 0;
-        const int on = (owner == task) | (masked & (owner != 0));
-        is_on[c] = (uint8_t)on;
-        effective[c] = (uint8_t)(zero ^ ((zero ^ codes[c]) & -on));
-    }
+    const uint32_t n = layer->stored.columns, whole = n / 8 * 8;
+    for (uint32_t c = 0; c < whole; c += 8)
+        set_eight(net, from->mask ? from->mask[c / 8] : 0, c, 8, layer);
+    if (whole < n)
+        set_eight(net, from->mask ? from->mask[whole / 8] : 0, whole, n - whole, layer);
 }
 
 /* Only columns that change are copied: most stay as they were. */
