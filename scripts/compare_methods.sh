@@ -5,7 +5,7 @@
 #
 # DATA_DIR holds CIFAR-100's train.bin and test.bin. Runs go to OUT_DIR/runs, tables and plots to OUT_DIR/tables. About half
 # an hour a seed on 2 cores (experiments/comparison.yaml; CONFIG names another file, XST another program). A run that was
-# interrupted is resumed, one that is finished is kept.
+# interrupted is resumed, one that is finished is kept; other options than it was begun with are refused.
 set -euo pipefail
 
 if [ $# -lt 2 ]; then
@@ -24,11 +24,7 @@ mkdir -p "$out/runs"
 learn() {
     local run=$out/runs/$1-$seed
     shift
-    if [ -e "$run/manifest.json" ]; then
-        "$xst" train --resume --out "$run"
-    else
-        "$xst" train "$config" --data "$data" --seed "$seed" "$@" --out "$run"
-    fi
+    "$xst" train "$config" --data "$data" --seed "$seed" "$@" --resume --out "$run"
     "$xst" eval "$run" >/dev/null
 }
 

@@ -159,7 +159,9 @@ static xst_status check_cpg(const xst_config *config, xst_error *err)
             "cpg_goals: method cpg needs accuracies to reach: train `--method scratch --expand 1` and give its "
             "run folder, or a file with a percentage on each line");
     if (ramp > stage)
-        return xst_fail(err, XST_ERROR_CONFIG, "cpg_ramp_epochs: a ramp of %d epochs is longer than the stage, %d",
+        return xst_fail(err, XST_ERROR_CONFIG,
+                        "cpg_ramp_epochs: a ramp of %d epochs is longer than the stage, %d: lower it, or raise "
+                        "cpg_prune_epochs",
                         ramp, stage);
     return XST_OK;
 }

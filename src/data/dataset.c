@@ -151,14 +151,19 @@ static xst_status read_records(const xst_dataset *dataset, xst_part part, const 
                           : xst_synthetic_read(part, &classes, out, err);
 }
 
+uint32_t xst_dataset_train_images(double valid_share)
+{
+    const uint32_t held = (uint32_t)(XST_TRAIN_IMAGES * valid_share + 0.5);
+    return XST_TRAIN_IMAGES - (valid_share > 0.0 && held == 0 ? 1 : held);
+}
+
 static xst_status load_train(const xst_dataset *dataset, const xst_split_task *task, double valid_share,
                              xst_task_data *out, xst_error *err)
 {
     xst_records records = {0};
-    const uint32_t held = (uint32_t)(XST_TRAIN_IMAGES * valid_share + 0.5);
     xst_status status = read_records(dataset, XST_TRAIN, task, &records, err);
     if (status == XST_OK)
-        status = share_out(&records, task, XST_TRAIN_IMAGES - held, &out->train, &out->valid, err);
+        status = share_out(&records, task, xst_dataset_train_images(valid_share), &out->train, &out->valid, err);
     if (status == XST_OK)
         xst_channel_statistics(&records, out->mean, out->std);
     for (int c = 0; status == XST_OK && c < XST_CHANNELS; c++)

@@ -41,6 +41,8 @@ int xst_dataset_task_classes(const xst_dataset *dataset, int task);
 /* fine[classes]: the fine labels of a task, ascending. */
 void xst_dataset_task_fine(const xst_dataset *dataset, int task, int *fine);
 
+/* Training images of each class that valid_share leaves to training: any share above 0 holds at least one back. */
+uint32_t xst_dataset_train_images(double valid_share);
 /* Reads task `task` (0-based index of the split). Refuses a task whose classes have not exactly 500 training and 100
  * test images each, or whose channel std is 0. valid_share 0..0.5. */
 xst_status xst_dataset_load(xst_dataset *dataset, int task, double valid_share, xst_task_data *out, xst_error *err);

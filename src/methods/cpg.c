@@ -108,7 +108,7 @@ static void judge(xst_course *course, const xst_epoch *epoch, bool *keep, bool *
         number[PATIENCE] = 0;
         return;
     }
-    *keep = epoch->chosen > number[BEST];
+    *keep = xst_cpg_rounded(epoch->chosen) > xst_cpg_rounded(number[BEST]);
     number[PATIENCE] = *keep ? 0 : number[PATIENCE] + 1;
     if (*keep) {
         number[BEST] = epoch->chosen;

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-static double rounded(double percent)
+double xst_cpg_rounded(double percent)
 {
     return rint(percent * 100.0);
 }
@@ -14,7 +14,7 @@ double xst_cpg_share(int stage)
 
 bool xst_cpg_reaches(double accuracy, double goal)
 {
-    return rounded(accuracy) >= rounded(goal);
+    return xst_cpg_rounded(accuracy) >= xst_cpg_rounded(goal);
 }
 
 int xst_cpg_last_stage(bool reached, int capacity, int position)
@@ -30,7 +30,7 @@ int xst_cpg_last_stage(bool reached, int capacity, int position)
 
 bool xst_cpg_counts(double train_accuracy, double train_floor)
 {
-    return train_accuracy > 100.0 * train_floor;
+    return xst_cpg_rounded(train_accuracy) > rint(train_floor * 1e4);
 }
 
 bool xst_cpg_keeps(bool reached, double accuracy, double goal)

@@ -9,6 +9,8 @@ enum { XST_CPG_STAGES = 10 };
 
 /* Share of weights that stage 1 .. 10 has released at its end: 0.1 .. 0.9, 0.95; stage 0: 0. */
 double xst_cpg_share(int stage);
+/* An accuracy in hundredths of a percent, as they are compared. */
+double xst_cpg_rounded(double percent);
 /* Whether a fine-tuned net or a pruned one is good enough. */
 bool xst_cpg_reaches(double accuracy, double goal);
 /* The last stage that pruning may come to: all of them where the fine-tuned net reaches its goal; else so many that the

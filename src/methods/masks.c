@@ -20,7 +20,6 @@ static xst_status plan_piggyback(xst_course *course, const xst_task_record *net,
     const bool gumbel = course->config->piggyback_mask == XST_PIGGYBACK_GUMBEL;
     const xst_status status = plan_masked(course, gumbel ? XST_MASK_GUMBEL : XST_MASK_THRESHOLD, plan, err);
     plan->bn_frozen = course->position > 1 && course->config->piggyback_bn == XST_PIGGYBACK_BN_FROZEN;
-    plan->inherit = plan->inherit || plan->bn_frozen;
     return status;
 }
 

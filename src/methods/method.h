@@ -48,8 +48,8 @@ typedef struct xst_task_plan {
         double from, to;
     } prune;
     xst_choice choose;
-    bool bn_frozen;             /* BN goes on under its running statistics, and learns nothing */
-    bool inherit;               /* BN and FC biases start from the previous task's */
+    bool bn_frozen; /* BN goes on as the previous task left it, under its running statistics, and learns nothing */
+    bool inherit;   /* BN and FC biases start from the previous task's */
     const xst_task_record *net; /* not NULL: all per-task tensors start from this net's */
     int layers;
     xst_layer_plan layer[XST_NET_LAYERS_MAX];
@@ -84,6 +84,7 @@ typedef struct xst_method {
     bool whole;   /* each task has a net of its own: nothing is preserved (interface: `whole` = 1) */
     bool replays; /* earlier tasks are evaluated with the newest weights, BN and biases, which shows the forgetting */
     bool chooses; /* by accuracy: on the test images, or on those held out */
+    bool no_mask; /* what is preserved is on for every task: there is no density to report */
     bool goals;   /* it wants an accuracy to reach for each task (cpg_goals) */
     /* Most epochs that a task can take; NULL: `epochs`. */
     int (*most_epochs)(const xst_config *config);
@@ -102,6 +103,8 @@ const xst_method *xst_method_of(xst_method_id id);
 /* Whether the run's columns are single weights. */
 bool xst_method_element(const xst_config *config);
 int xst_method_most_epochs(const xst_config *config);
+/* Whether later tasks learn their masks with the Gumbel gate. */
+bool xst_method_learns_gumbel(const xst_config *config);
 
 void xst_task_plan_free(xst_task_plan *plan);
 void xst_course_free(xst_course *course);

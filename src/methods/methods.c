@@ -17,6 +17,19 @@ bool xst_method_element(const xst_config *config)
            (config->method == XST_METHOD_RIGL && config->granularity == XST_GRANULARITY_ELEMENT);
 }
 
+bool xst_method_learns_gumbel(const xst_config *config)
+{
+    switch (config->method) {
+    case XST_METHOD_XST:
+    case XST_METHOD_XST_ELEMENT:
+        return config->mask == XST_MASK_GUMBEL;
+    case XST_METHOD_PIGGYBACK:
+        return config->piggyback_mask == XST_PIGGYBACK_GUMBEL;
+    default:
+        return config->method == XST_METHOD_XBM;
+    }
+}
+
 int xst_method_most_epochs(const xst_config *config)
 {
     const xst_method *const method = xst_method_of(config->method);

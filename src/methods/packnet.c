@@ -44,4 +44,5 @@ static xst_status next(xst_course *course, xst_task_record *net, bool *more, xst
     return status;
 }
 
-const xst_method xst_method_packnet = {.plan = plan, .next = next, .most_epochs = most_epochs, .element = true};
+const xst_method xst_method_packnet = {
+    .plan = plan, .next = next, .most_epochs = most_epochs, .element = true, .no_mask = true};

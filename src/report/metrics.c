@@ -86,7 +86,7 @@ static bool is_method(const xst_report_run *run, const char *method)
     return strcmp(run->manifest.method, method) == 0;
 }
 
-static bool same_machine(const xst_manifest *a, const xst_manifest *b)
+bool xst_report_same_machine(const xst_manifest *a, const xst_manifest *b)
 {
     return strcmp(a->backend, b->backend) == 0 && strcmp(a->precision, b->precision) == 0 &&
            strcmp(a->cpu, b->cpu) == 0 && strcmp(a->gpu, b->gpu) == 0 && a->threads == b->threads;
@@ -98,7 +98,7 @@ static int find_time_base(const xst_comparison *c, const xst_report_run *run)
     int found = -1;
     for (int i = 0; i < c->count; i++) {
         const xst_report_run *const base = &c->runs[i];
-        if (!is_method(base, "xst") || base->excluded[0] || !same_machine(&base->manifest, &run->manifest))
+        if (!is_method(base, "xst") || base->excluded[0] || !xst_report_same_machine(&base->manifest, &run->manifest))
             continue;
         if (base->manifest.seed == run->manifest.seed)
             return i;

@@ -106,6 +106,8 @@ xst_status xst_report_account(const xst_task_record *record, uint8_t *const *own
 /* metrics.c: accuracy figures and the parts of the training time of one run; then what needs the other runs. */
 xst_status xst_report_measure(xst_report_run *run, xst_error *err);
 void xst_report_relate(xst_comparison *comparison);
+/* Whether times can be compared: backend, precision, processor, threads. */
+bool xst_report_same_machine(const xst_manifest *a, const xst_manifest *b);
 
 /* groups.c: labels, what can be compared with what, seeds. */
 xst_status xst_report_label(xst_comparison *comparison, xst_error *err);

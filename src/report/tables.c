@@ -23,21 +23,17 @@ bool xst_report_has_task(const xst_comparison *c, const xst_report_run *run, int
 /* Methods that make choices by accuracy while they learn, on test images unless valid_share holds some back. */
 static void note_choosers(const xst_comparison *c, xst_sheet *table)
 {
-    static const char *const choosers[] = {"cpg"};
-    for (int i = 0; i < c->count; i++)
-        for (size_t k = 0; k < sizeof choosers / sizeof choosers[0]; k++) {
-            const xst_report_run *const run = &c->runs[i];
-            if (strcmp(run->manifest.method, choosers[k]) != 0)
-                continue;
-            if (run->config->valid_share > 0.0)
-                xst_sheet_note(table, "%s: %s chose its stages on held-out training images (valid_share %g).",
-                               run->label, choosers[k], run->config->valid_share);
-            else
-                xst_sheet_note(table,
-                               "%s: %s chose its stages on the test images, as its reference does, so its figures are "
-                               "flattered.",
-                               run->label, choosers[k]);
-        }
+    for (int i = 0; i < c->count; i++) {
+        const xst_report_run *const run = &c->runs[i];
+        if (strcmp(run->manifest.choices, "held-out") == 0)
+            xst_sheet_note(table, "%s: %s made its choices on held-out training images (valid_share %g).", run->label,
+                           run->manifest.method, run->config->valid_share);
+        else if (run->manifest.choices[0])
+            xst_sheet_note(table,
+                           "%s: %s made its choices on the test images, as its reference does, so its figures are "
+                           "flattered.",
+                           run->label, run->manifest.method);
+    }
 }
 
 void xst_report_notes(const xst_comparison *c, xst_sheet *table)

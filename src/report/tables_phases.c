@@ -28,7 +28,7 @@ static phases phases_of(const xst_report_run *run, int task)
         if (strncmp(row->phase, "prune", 5) == 0) {
             p.prune++;
             p.stages += last;
-            p.counted += last && row->train_accuracy > 100.0 * run->config->cpg_train_floor;
+            p.counted += last && rint(row->train_accuracy * 100.0) > rint(run->config->cpg_train_floor * 1e4);
         } else if (strcmp(row->phase, "retrain") == 0) {
             p.retrain++;
         } else {

@@ -29,8 +29,17 @@ static void note_missing(const xst_comparison *c, xst_sheet *t)
                            c->runs[i].label);
 }
 
-/* Seconds that the run of `scratch` took which gave the goals; NaN where it cannot be read. */
-static double goal_seconds(const xst_report_run *run)
+static double seconds_of(const xst_manifest *manifest, const char *name)
+{
+    for (int i = 0; i < manifest->task_count; i++)
+        if (strcmp(manifest->tasks[i].name, name) == 0)
+            return manifest->tasks[i].seconds;
+    return NAN;
+}
+
+/* Seconds that the run which gave the goals took for the tasks learnt here; NaN where it cannot be read. *same: on the
+ * same machine. */
+static double goal_seconds(const xst_report_run *run, bool *same)
 {
     xst_run *goals = NULL;
     xst_manifest manifest = {0};
@@ -40,8 +49,9 @@ static double goal_seconds(const xst_report_run *run)
     if (xst_run_open(run->config->cpg_goals, XST_RUN_READ, &goals, NULL) == XST_OK &&
         xst_run_read_manifest(goals, &manifest, NULL) == XST_OK) {
         seconds = 0.0;
-        for (int i = 0; i < manifest.task_count; i++)
-            seconds += isfinite(manifest.tasks[i].seconds) ? manifest.tasks[i].seconds : 0.0;
+        for (int i = 0; i < run->done; i++)
+            seconds += seconds_of(&manifest, run->manifest.tasks[i].name);
+        *same = xst_report_same_machine(&manifest, &run->manifest);
     }
     xst_manifest_free(&manifest);
     xst_run_close(goals);
@@ -53,19 +63,19 @@ static void note_goals(const xst_comparison *c, xst_sheet *t)
 {
     for (int i = 0; i < c->count; i++) {
         const xst_report_run *const run = &c->runs[i];
-        if (strcmp(run->manifest.method, "cpg") != 0)
+        bool same = false;
+        if (run->done == 0 || !isfinite(run->manifest.tasks[0].goal))
             continue;
-        const double seconds = goal_seconds(run);
-        if (isfinite(seconds) && isfinite(run->public.time_ratio))
+        const double seconds = goal_seconds(run, &same), ratio = run->public.time_ratio;
+        if (isfinite(seconds) && same && isfinite(ratio))
             xst_sheet_note(
                 t,
                 "%s: the scratch run that gives its goals is not counted in it: %.0f s more (%.2f instead of "
                 "%.2f times xst).",
-                run->label, seconds, run->public.time_ratio * (1.0 + seconds / run->public.seconds),
-                run->public.time_ratio);
+                run->label, seconds, ratio * (1.0 + seconds / run->public.seconds), ratio);
         else if (isfinite(seconds))
-            xst_sheet_note(t, "%s: the scratch run that gives its goals is not counted in it: %.0f s more.", run->label,
-                           seconds);
+            xst_sheet_note(t, "%s: the scratch run that gives its goals is not counted in it: %.0f s more%s.",
+                           run->label, seconds, same ? "" : ", on another machine");
         else
             xst_sheet_note(t, "%s: the scratch run that gave its goals is not counted.", run->label);
     }

@@ -90,6 +90,8 @@ static json_t *manifest_json(const xst_manifest *manifest)
     failed |= json_object_set_new(object, "seed", json_integer(manifest->seed));
     failed |= json_object_set_new(object, "threads", json_integer(manifest->threads));
     failed |= write_texts(object, texts_after, COUNT(texts_after), manifest);
+    if (manifest->choices[0])
+        failed |= json_object_set_new(object, "choices", json_string(manifest->choices));
     for (int i = 0; i < manifest->task_count; i++)
         failed |= json_array_append_new(tasks, task_json(&manifest->tasks[i]));
     failed |= json_object_set_new(object, "tasks", tasks);
@@ -215,6 +217,8 @@ static void read_manifest(reader *r, const json_t *object, xst_manifest *out)
     out->seed = (uint32_t)read_integer(r, json_object_get(object, "seed"), "seed", 0, UINT32_MAX);
     out->threads = (int)read_integer(r, json_object_get(object, "threads"), "threads", 0, 1 << 20);
     read_texts(r, object, texts_after, COUNT(texts_after), out);
+    if (json_object_get(object, "choices"))
+        read_text(r, object, "choices", out->choices, sizeof out->choices);
     const size_t n = json_array_size(list);
     if (!json_is_array(list) || n > TASKS_MAX)
         refuse(r, "tasks", "is missing or not a list of tasks");

@@ -32,6 +32,7 @@ typedef struct xst_run_task {
 typedef struct xst_manifest {
     char version[32], git_commit[64], method[32], backend[32], precision[16], libraries[256], cpu[128], gpu[128];
     char started[32], ended[32]; /* ended: "" while running */
+    char choices[16];            /* of methods that choose by accuracy: on "test" or "held-out" images; else "" */
     uint32_t seed;
     int threads;
     int task_count;

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PLACES = 3, NUMBERS = XST_COURSE_NUMBERS + 1 };
+enum { PLACES = 3, NUMBERS = XST_COURSE_NUMBERS };
 
 static const char kept[] = "kept/";
 
@@ -48,13 +48,11 @@ xst_status xst_course_save(const xst_course *course, xst_array_list *arrays, xst
 {
     const uint32_t position = (uint32_t)course->position;
     const uint32_t place[PLACES] = {(uint32_t)course->phase, course->epochs, course->steps};
-    double numbers[NUMBERS] = {course->goal};
-    memcpy(numbers + 1, course->number, sizeof course->number);
     xst_status status = xst_arrays_copy(arrays, "task", XST_ARRAY_U32, 1, &position, err);
     if (status == XST_OK)
         status = xst_arrays_copy(arrays, "course/place", XST_ARRAY_U32, PLACES, place, err);
     if (status == XST_OK)
-        status = xst_arrays_copy(arrays, "course/numbers", XST_ARRAY_F64, NUMBERS, numbers, err);
+        status = xst_arrays_copy(arrays, "course/numbers", XST_ARRAY_F64, NUMBERS, course->number, err);
     return status == XST_OK ? save_kept(&course->kept, arrays, err) : status;
 }
 
@@ -187,8 +185,7 @@ xst_status xst_course_restore(xst_course *course, int classes, const xst_array_l
     course->phase = (int)((const uint32_t *)place)[0];
     course->epochs = ((const uint32_t *)place)[1];
     course->steps = ((const uint32_t *)place)[2];
-    course->goal = ((const double *)numbers)[0];
-    memcpy(course->number, (const double *)numbers + 1, sizeof course->number);
+    memcpy(course->number, numbers, sizeof course->number);
     name_of(name, kept, xst_net_masked(course->model->net, 0)->weight, "active");
     return xst_arrays_find(arrays, name) ? read_net(course, classes, arrays, kept, &course->kept, err) : XST_OK;
 }

@@ -200,12 +200,15 @@ static xst_status finish_epoch(looping *s, int epoch, xst_error *err)
         status = measure(s, epoch, &row.test_accuracy, &chosen, err);
     if (status == XST_OK)
         status = xst_state_active(s->p, &row.active_columns, err);
-    if (status == XST_OK)
+    row.mask_density = NAN;
+    if (status == XST_OK && !s->trainer->method->no_mask)
         status = xst_state_mask_density(s->p, s->trainer->model, &row.mask_density, err);
     if (status == XST_OK)
-        status = xst_run_append_metrics(s->trainer->run, &row, err);
-    if (status == XST_OK)
         status = judge(s, epoch, row.train_accuracy, chosen, err);
+    if (status == XST_OK && s->stop && isnan(row.test_accuracy)) /* the last epoch has one */
+        status = evaluate(s, XST_PROGRAM_EVAL, &row.test_accuracy, err);
+    if (status == XST_OK)
+        status = xst_run_append_metrics(s->trainer->run, &row, err);
     s->trainer->seconds += seconds;
     s->trainer->steps += s->t - s->epoch_from;
     xst_progress progress = progress_of(s, XST_EVENT_EPOCH);

@@ -113,6 +113,16 @@ static xst_status try_task(xst_trainer *t, int position, const xst_task_data *da
     return status;
 }
 
+static xst_status check_goals(const xst_trainer *t, xst_error *err)
+{
+    void *tasks = NULL;
+    xst_status status = xst_alloc(&tasks, (size_t)t->tasks, sizeof(xst_run_task), "goals", err);
+    if (status == XST_OK)
+        status = xst_goals_read(t, tasks, err);
+    xst_free(tasks);
+    return status;
+}
+
 xst_status xst_train_estimate(xst_config *config, xst_estimate *estimate, char **program_text, xst_error *err)
 {
     xst_trainer t = {0};
@@ -122,6 +132,8 @@ xst_status xst_train_estimate(xst_config *config, xst_estimate *estimate, char *
     if (program_text)
         *program_text = NULL;
     xst_status status = xst_trainer_open(&t, config, err);
+    if (status == XST_OK && t.method->goals)
+        status = check_goals(&t, err);
     const bool more = status == XST_OK && t.tasks > 1;
     if (status == XST_OK)
         status = xst_dataset_load(t.dataset, config->tasks.at[0], config->valid_share, &data, err);

@@ -25,7 +25,7 @@ xst_course xst_trainer_course(const xst_trainer *trainer, int position, const ch
                         .model = trainer->model,
                         .task = name,
                         .position = position,
-                        .goal = trainer->goals ? trainer->goals[position - 1] : NAN};
+                        .goal = trainer->manifest.tasks ? trainer->manifest.tasks[position - 1].goal : NAN};
 }
 
 xst_status xst_trainer_plan(const xst_trainer *trainer, xst_course *course, const xst_task_record *net,
@@ -76,21 +76,48 @@ static xst_status train_phase(xst_trainer *trainer, xst_course *course, const xs
         trainer->steps_left = steps_to_come(trainer, course, p) - t;
         status = xst_trainer_epochs(trainer, p, course, data, err);
     }
-    if (status == XST_OK && trainer->config->bn_recalibrate)
-        status = recalibrate(p, err);
     if (status == XST_OK)
         status = xst_state_record(p, trainer->model, net, err);
     xst_task_programs_destroy(p);
     return status;
 }
 
+/* BN statistics anew for the net that the task keeps, before they are stored (method notes, section 9). */
+static xst_status recalibrate_net(xst_trainer *trainer, const xst_course *course, const xst_task_data *data,
+                                  xst_task_record *net, xst_error *err)
+{
+    xst_task_plan plan = {.position = course->position,
+                          .epochs = 1,
+                          .preserved = course->position > 1 && !trainer->method->whole,
+                          .mask_start = 1.0f,
+                          .layers = trainer->net.masked_count};
+    xst_task_programs *p = NULL;
+    xst_task_record left = {0};
+    xst_status status = xst_plan_net(net, &plan, err);
+    if (status == XST_OK)
+        status = xst_task_programs_create(trainer->api, trainer->backend, trainer->config, &trainer->net, &plan, data,
+                                          &p, err);
+    if (status == XST_OK)
+        status = xst_state_start(p, trainer->model, data, err);
+    if (status == XST_OK)
+        status = recalibrate(p, err);
+    if (status == XST_OK)
+        status = xst_state_record(p, trainer->model, &left, err);
+    xst_task_programs_destroy(p);
+    xst_task_plan_free(&plan);
+    xst_task_record_free(net);
+    *net = left;
+    return status;
+}
+
 /* Plans and trains the phase under way; *net, what the phase before it left, becomes what this one leaves. */
 static xst_status run_phase(xst_trainer *trainer, xst_course *course, const xst_task_data *data,
-                            const xst_array_list *saved, xst_task_record *net, xst_error *err)
+                            const xst_array_list *saved, xst_task_record *net, bool *bn_frozen, xst_error *err)
 {
     xst_task_plan plan = {0};
     xst_task_record left = {0};
     xst_status status = xst_trainer_plan(trainer, course, course->phase > 0 ? net : NULL, &plan, err);
+    *bn_frozen = plan.bn_frozen;
     if (status == XST_OK)
         status = train_phase(trainer, course, &plan, data, saved, &left, err);
     xst_task_plan_free(&plan);
@@ -104,7 +131,7 @@ static xst_status train(xst_trainer *trainer, xst_course *course, const xst_task
                         xst_error *err)
 {
     xst_array_list saved = {0};
-    bool more = true, resumed = false;
+    bool more = true, resumed = false, bn_frozen = false;
     xst_status status = xst_run_read_resume(trainer->run, &saved, err);
     if (status == XST_OK && xst_course_is_of(&saved, course->position)) {
         resumed = true;
@@ -113,13 +140,16 @@ static xst_status train(xst_trainer *trainer, xst_course *course, const xst_task
             status = xst_course_saved_net(course, data->classes, &saved, net, err);
     }
     while (more && status == XST_OK) {
-        status = run_phase(trainer, course, data, resumed ? &saved : NULL, net, err);
+        status = run_phase(trainer, course, data, resumed ? &saved : NULL, net, &bn_frozen, err);
+        xst_arrays_free(&saved);
         resumed = more = false;
         if (status == XST_OK && trainer->method->next)
             status = trainer->method->next(course, net, &more, err);
         course->phase++;
     }
     xst_arrays_free(&saved);
+    if (status == XST_OK && trainer->config->bn_recalibrate && !bn_frozen)
+        status = recalibrate_net(trainer, course, data, net, err);
     return status;
 }
 
@@ -261,7 +291,7 @@ xst_status xst_trainer_learn(xst_trainer *trainer, int position, xst_error *err)
         status = train(trainer, &course, &data, &record, err);
     }
     if (status == XST_OK) {
-        density = mask_density(trainer->model, &record);
+        density = trainer->method->no_mask ? NAN : mask_density(trainer->model, &record);
         describe(trainer, &data, &record);
         xst_trainer_keep_test(trainer, position, &data);
         status = adopt(trainer, &record, err);
@@ -274,7 +304,6 @@ xst_status xst_trainer_learn(xst_trainer *trainer, int position, xst_error *err)
         xst_run_task *const task = &trainer->manifest.tasks[position - 1];
         task->seconds = seconds;
         task->mask_density = density;
-        task->goal = course.goal;
         snprintf(task->kept, sizeof task->kept, "%s", course.note);
         status = commit(trainer, &record, err);
     }

@@ -247,11 +247,45 @@ static xst_status emit_all(xst_task_programs *p, xst_error *err)
     return status;
 }
 
-static xst_status count_steps(xst_task_programs *p, xst_error *err)
+typedef struct steps {
+    uint32_t batch, last, per_epoch;
+} steps;
+
+static steps steps_of(const xst_config *config, uint32_t train_count)
 {
-    p->batch = (uint32_t)p->config->batch < p->train_count ? (uint32_t)p->config->batch : p->train_count;
-    p->last = p->train_count % p->batch ? p->train_count % p->batch : p->batch;
-    p->steps_per_epoch = (p->train_count + p->batch - 1) / p->batch;
+    steps s = {.batch = (uint32_t)config->batch < train_count ? (uint32_t)config->batch : train_count};
+    s.last = train_count % s.batch ? train_count % s.batch : s.batch;
+    s.per_epoch = (train_count + s.batch - 1) / s.batch;
+    return s;
+}
+
+xst_status xst_task_check_steps(const xst_config *config, const xst_net *net, uint32_t train_count, xst_error *err)
+{
+    const steps s = steps_of(config, train_count);
+    const uint32_t ramp = (uint32_t)xst_config_epochs(config, &config->cpg_ramp_epochs) * s.per_epoch;
+    if (config->method == XST_METHOD_CPG && xst_prune_events(ramp) == 0)
+        return xst_fail(
+            err, XST_ERROR_CONFIG,
+            "cpg_ramp_epochs: a ramp of %u steps has no step at which weights are released (one in %d): give "
+            "more epochs or a smaller batch",
+            ramp, XST_PRUNE_EVERY);
+    for (int i = 0; i < net->count; i++) {
+        const xst_layer *const l = &net->layer[i];
+        if (l->kind == XST_LAYER_CONV && (uint64_t)s.last * (uint64_t)l->side * (uint64_t)l->side < 2)
+            return xst_fail(err, XST_ERROR_CONFIG,
+                            "batch %u leaves an epoch's last step with %u image, of which BN '%s' sees one value: "
+                            "choose another batch or fewer pools",
+                            s.batch, s.last, l->bn);
+    }
+    return XST_OK;
+}
+
+static void count_steps(xst_task_programs *p)
+{
+    const steps s = steps_of(p->config, p->train_count);
+    p->batch = s.batch;
+    p->last = s.last;
+    p->steps_per_epoch = s.per_epoch;
     p->steps = p->steps_per_epoch * (uint32_t)p->plan->epochs;
     if (p->plan->drop_and_grow) {
         p->exchange_every = (uint32_t)p->config->update_every;
@@ -261,22 +295,7 @@ static xst_status count_steps(xst_task_programs *p, xst_error *err)
         p->exchange_every = XST_PRUNE_EVERY;
         p->exchange_offset = 1; /* the law counts steps from 0 */
         p->exchange_events = xst_prune_events(p->ramp);
-        if (p->exchange_events == 0)
-            return xst_fail(
-                err, XST_ERROR_CONFIG,
-                "cpg_ramp_epochs: a ramp of %u steps has no step at which weights are released (one in %d): "
-                "give more epochs or a smaller batch",
-                p->ramp, XST_PRUNE_EVERY);
     }
-    for (int i = 0; i < p->net->count; i++) {
-        const xst_layer *const l = &p->net->layer[i];
-        if (l->kind == XST_LAYER_CONV && (uint64_t)p->last * (uint64_t)l->side * (uint64_t)l->side < 2)
-            return xst_fail(err, XST_ERROR_CONFIG,
-                            "batch %u leaves an epoch's last step with %u image, of which BN '%s' sees one value: "
-                            "choose another batch or fewer pools",
-                            p->batch, p->last, l->bn);
-    }
-    return XST_OK;
 }
 
 xst_status xst_task_programs_create(const xst_backend_api *api, xst_backend *backend, const xst_config *config,
@@ -297,9 +316,8 @@ xst_status xst_task_programs_create(const xst_backend_api *api, xst_backend *bac
     p->train_count = data->train.count;
     p->test_count = data->test.count;
     p->valid_count = plan->choose != XST_CHOOSE_NEVER ? data->valid.count : 0;
-    status = count_steps(p, err);
-    if (status == XST_OK)
-        status = emit_all(p, err);
+    count_steps(p);
+    status = emit_all(p, err);
     if (status == XST_OK)
         status = api->session_create(backend, &p->tensors, &p->session, err);
     for (int i = 0; i < XST_PROGRAM_COUNT && status == XST_OK; i++)

@@ -43,6 +43,10 @@ typedef struct xst_task_programs {
     uint32_t ramp; /* steps of gradual pruning */
 } xst_task_programs;
 
+/* Whether a task of so many training images can be trained with the batch: no BN may see a single value, and gradual
+ * pruning must have a step at which weights are released. XST_ERROR_CONFIG. */
+xst_status xst_task_check_steps(const xst_config *config, const xst_net *net, uint32_t train_count, xst_error *err);
+
 /* Declares, emits and compiles. data gives counts and classes only. All pointers must outlive the programs. */
 xst_status xst_task_programs_create(const xst_backend_api *api, xst_backend *backend, const xst_config *config,
                                     const xst_net *net, const xst_task_plan *plan, const xst_task_data *data,

@@ -35,6 +35,13 @@ static xst_status start_data(xst_task_programs *p, const xst_task_data *data, xs
     return status == XST_OK ? xst_task_upload(p, "t", NULL, &zero, err) : status;
 }
 
+static bool inherits(const xst_task_plan *plan, xst_param_kind kind)
+{
+    const bool bn = kind == XST_PARAM_BN_WEIGHT || kind == XST_PARAM_BN_BIAS || kind == XST_PARAM_BN_MEAN ||
+                    kind == XST_PARAM_BN_VARIANCE;
+    return plan->inherit || (plan->bn_frozen && bn);
+}
+
 static xst_status start_params(xst_task_programs *p, const xst_model *model, xst_error *err)
 {
     xst_param param[XST_PARAMS_MAX];
@@ -42,9 +49,9 @@ static xst_status start_params(xst_task_programs *p, const xst_model *model, xst
     xst_status status = XST_OK;
     for (int i = 0; i < n && status == XST_OK; i++) {
         const xst_tensor_record *const given = p->plan->net ? xst_task_record_find(p->plan->net, param[i].name) : NULL;
-        const float *const newest = given              ? given->values
-                                    : p->plan->inherit ? xst_model_param(model, param[i].name)
-                                                       : NULL;
+        const float *const newest = given                              ? given->values
+                                    : inherits(p->plan, param[i].kind) ? xst_model_param(model, param[i].name)
+                                                                       : NULL;
         void *fresh = NULL;
         status = xst_alloc(&fresh, (size_t)(param[i].dim[0] * param[i].dim[1]), sizeof(float), "per-task tensor", err);
         if (status != XST_OK)

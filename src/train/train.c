@@ -27,6 +27,17 @@ static xst_status check_tasks(const xst_trainer *trainer, xst_error *err)
     return XST_OK;
 }
 
+static xst_status check_steps(const xst_trainer *trainer, xst_error *err)
+{
+    xst_status status = XST_OK;
+    for (int i = 0; i < trainer->tasks && status == XST_OK; i++) {
+        const int classes = xst_dataset_task_classes(trainer->dataset, trainer->config->tasks.at[i]);
+        const uint32_t images = (uint32_t)classes * xst_dataset_train_images(trainer->config->valid_share);
+        status = xst_task_check_steps(trainer->config, &trainer->net, images, err);
+    }
+    return status;
+}
+
 static xst_status make_tables(xst_trainer *trainer, xst_error *err)
 {
     const size_t n = (size_t)trainer->tasks;
@@ -55,6 +66,8 @@ xst_status xst_trainer_open(xst_trainer *trainer, const xst_config *config, xst_
     if (status == XST_OK)
         status = check_tasks(trainer, err);
     if (status == XST_OK)
+        status = check_steps(trainer, err);
+    if (status == XST_OK)
         status = xst_backend_find(config->backend, &trainer->api, err);
     if (status == XST_OK)
         status = trainer->api->open(&options, &trainer->backend, err);
@@ -71,7 +84,6 @@ void xst_trainer_close(xst_trainer *trainer)
         xst_test_set_free(&trainer->tests[i]);
     xst_free(trainer->tests);
     xst_free(trainer->accuracy);
-    xst_free(trainer->goals);
     xst_model_destroy(trainer->model);
     if (trainer->backend)
         trainer->api->close(trainer->backend);
@@ -101,7 +113,7 @@ static xst_status describe_tasks(xst_trainer *trainer, xst_error *err)
         snprintf(task->name, sizeof task->name, "%s", xst_dataset_task_name(trainer->dataset, index));
         snprintf(task->status, sizeof task->status, "waiting");
     }
-    return status;
+    return status == XST_OK && trainer->method->goals ? xst_goals_read(trainer, m->tasks, err) : status;
 }
 
 static xst_status describe_run(xst_trainer *trainer, xst_error *err)
@@ -117,6 +129,8 @@ static xst_status describe_run(xst_trainer *trainer, xst_error *err)
     const bool gpu = strcmp(trainer->api->name, "cuda") == 0;
     snprintf(m->cpu, sizeof m->cpu, "%s", gpu ? "" : trainer->facts.device);
     snprintf(m->gpu, sizeof m->gpu, "%s", gpu ? trainer->facts.device : "");
+    if (trainer->method->chooses)
+        snprintf(m->choices, sizeof m->choices, "%s", trainer->config->valid_share > 0.0 ? "held-out" : "test");
     m->seed = trainer->config->seed;
     m->threads = trainer->facts.threads;
     xst_clock_text(m->started);
@@ -232,7 +246,7 @@ static void say(const xst_trainer *trainer, const char *text)
 static void say_what_to_know(const xst_trainer *trainer)
 {
     const xst_config *const c = trainer->config;
-    if (c->gate == XST_GATE_PAPER && trainer->tasks > 1)
+    if (c->gate == XST_GATE_PAPER && trainer->tasks > 1 && xst_method_learns_gumbel(c))
         say(trainer,
             "gate: paper trains with most columns off but tests with nearly all on: tasks with a mask will test "
             "near chance (logit does not)");
@@ -255,8 +269,6 @@ xst_status xst_train(xst_config *config, bool resume, const xst_observer *observ
     if (status == XST_OK)
         status = xst_trainer_open(&trainer, stored ? stored : config, err);
     trainer.observer = observer;
-    if (status == XST_OK && trainer.method->goals)
-        status = xst_goals_read(&trainer, &trainer.goals, err);
     if (status == XST_OK)
         status =
             fresh ? create_run(&trainer, resume ? XST_RUN_RESUME : XST_RUN_CREATE, err) : reopen_run(&trainer, err);

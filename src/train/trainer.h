@@ -24,7 +24,6 @@ typedef struct xst_trainer {
     double *accuracy;      /* [tasks][tasks], NaN = not yet */
     double seconds, steps; /* of the steps run by this process, for the time left */
     uint64_t steps_left;   /* of the whole run, at most */
-    double *goals;         /* [tasks] percent; NULL where the method wants none */
 } xst_trainer;
 
 /* Opens net, data, backend and model of a configuration; nothing is written. Freed by xst_trainer_close whatever the
@@ -55,8 +54,9 @@ xst_status xst_trainer_plan(const xst_trainer *trainer, xst_course *course, cons
 xst_status xst_trainer_epochs(xst_trainer *trainer, xst_task_programs *programs, xst_course *course,
                               const xst_task_data *data, xst_error *err);
 
-/* The accuracies that method cpg is to reach (`cpg_goals`), by task: *goals [tasks], percent. A run folder is matched
- * by the names of the tasks, a file by position. XST_ERROR_CONFIG or XST_ERROR_RUN says what is missing. */
-xst_status xst_goals_read(const xst_trainer *trainer, double **goals, xst_error *err);
+/* The accuracies that method cpg is to reach (`cpg_goals`), by task: tasks[trainer->tasks].goal, percent. A run folder
+ * is matched by the names of the tasks, a file by position. XST_ERROR_CONFIG or XST_ERROR_RUN says what is missing.
+ * Read once, when a run begins: the manifest keeps them. */
+xst_status xst_goals_read(const xst_trainer *trainer, xst_run_task *tasks, xst_error *err);
 
 #endif
