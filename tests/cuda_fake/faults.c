@@ -47,8 +47,10 @@ static void emit(net *n, xst_op op)
 static xst_op op_of(xst_op_kind kind, const xst_tensor *in, int ins, const xst_tensor *out, int outs)
 {
     xst_op op = xst_op_make(kind, xst_op_name(kind));
-    memcpy(op.in, in, (size_t)ins * sizeof *in);
-    memcpy(op.out, out, (size_t)outs * sizeof *out);
+    for (int i = 0; i < ins; i++)
+        op.in[i] = in[i];
+    for (int i = 0; i < outs; i++)
+        op.out[i] = out[i];
     return op;
 }
 #define LIST(...) (const xst_tensor[]){__VA_ARGS__}, (int)(sizeof((xst_tensor[]){__VA_ARGS__}) / sizeof(xst_tensor))

@@ -81,7 +81,7 @@ cudaError_t fake_cudaMalloc(void **p, size_t n)
         return cudaErrorStreamCaptureUnsupported;
     if (posix_memalign(p, 256, n) != 0)
         return cudaErrorMemoryAllocation;
-    memset(*p, 0xff, n < (16u << 20) ? n : (16u << 20)); // more would only take time
+    memset(*p, 0xff, n < (1u << 20) ? n : (1u << 20)); // more would only take time
     fake_state()->live++;
     return cudaSuccess;
 }

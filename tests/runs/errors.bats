@@ -106,8 +106,3 @@ P
     rm "$RUN/tasks/01.h5"
     refused 2 "01.h5" "$XST" eval "$RUN" && one_line
 }
-
-@test "no GPU: one line that says what is missing" {
-    refused 2 "cuda" "$XST" train "${TINY[@]}" --backend cuda --out "$RUN" && one_line
-    [ ! -e "$RUN" ]
-}
