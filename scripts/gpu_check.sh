@@ -57,7 +57,7 @@ tests() {
 run_ops() {
     local list=() test
     for test in "$build"/tests/ops_*; do
-        if [ -x "$test" ] && [ -f "$test" ] && [ "$(basename "$test")" != ops_steps ]; then
+        if [ -x "$test" ] && [ -f "$test" ] && [ "$(basename "$test")" != ops_forced ]; then
             list+=("$test")
         fi
     done
@@ -65,7 +65,7 @@ run_ops() {
 }
 
 run_forced() {
-    tests "$build/tests/ops_steps"
+    tests "$build/tests/ops_forced"
 }
 
 run_sanitize() {
