@@ -6,7 +6,9 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <memory>
+#include <sys/mman.h>
 #include <vector>
 
 namespace
@@ -21,6 +23,11 @@ struct Event {
     std::chrono::steady_clock::time_point at;
     bool recorded;
 };
+
+// Sanitizers' bookkeeping of very large blocks, workspaces that nobody fills, takes longer than all else: they come
+// from the system. More poison would only take time, too.
+constexpr size_t LARGE = size_t(128) << 20, POISONED = size_t(1) << 20;
+std::map<void *, size_t> large;
 
 int captures; // going on: nothing may be allocated or waited for meanwhile
 
@@ -79,9 +86,15 @@ cudaError_t fake_cudaMalloc(void **p, size_t n)
 {
     if (captures > 0)
         return cudaErrorStreamCaptureUnsupported;
-    if (posix_memalign(p, 256, n) != 0)
+    if (n >= LARGE) {
+        *p = mmap(nullptr, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (*p == MAP_FAILED)
+            return cudaErrorMemoryAllocation;
+        large[*p] = n;
+    } else if (posix_memalign(p, 256, n) != 0) {
         return cudaErrorMemoryAllocation;
-    memset(*p, 0xff, n < (1u << 20) ? n : (1u << 20)); // more would only take time
+    }
+    memset(*p, 0xff, n < POISONED ? n : POISONED);
     fake_state()->live++;
     return cudaSuccess;
 }
@@ -91,7 +104,13 @@ cudaError_t fake_cudaFree(void *p)
     if (captures > 0)
         return cudaErrorStreamCaptureUnsupported;
     fake_state()->live -= p != nullptr;
-    free(p);
+    const auto found = large.find(p);
+    if (found == large.end()) {
+        free(p);
+    } else {
+        munmap(p, found->second);
+        large.erase(found);
+    }
     return cudaSuccess;
 }
 
