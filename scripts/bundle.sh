@@ -26,16 +26,17 @@ for test in "$build"/tests/ops_*; do
         programs+=("$root/tests/$(basename "$test")")
     fi
 done
-cp "$source"/scripts/peer_*.py "$source/scripts/gpu_check.sh" "$root/scripts/"
+cp "$source"/scripts/peer_*.py "$source/scripts/gpu_check.sh" "$source/scripts/load_run.py" "$root/scripts/"
+cp -r "$source/experiments" "$source/LICENSE" "$root/"
 
-# Libraries by name (programs look in lib/ beside them first);  what every Linux has stays out.
+# Libraries by name (programs look in lib/ beside them first); what every Linux has stays out.
 ldd "${programs[@]}" | awk '$2 == "=>" && $3 ~ /^\// {print $3}' | sort -u |
     grep -vE '/(libc|libm|libdl|libpthread|librt|libresolv|ld-linux[^/]*)[.]so|libcuda|libcudnn|libcublas|libnv' |
     while read -r library; do
         cp -L "$library" "$root/lib/"
         strip --strip-unneeded "$root/lib/$(basename "$library")"
     done
-tar -C "$work" -c xst-bundle | xz -9 -T1 >"$work/bundle.tar.xz"
+tar -C "$work" -c xst-bundle | xz -T1 --x86 --lzma2=preset=9e >"$work/bundle.tar.xz"
 size=$(stat -c %s "$work/bundle.tar.xz")
 if [ "$size" -gt "$limit" ]; then
     echo "bundle: $size bytes, more than $limit: leave something out" >&2

@@ -1,54 +1,81 @@
 #!/usr/bin/env bash
 # All that needs a GPU, in one command, from a bundle or a source tree: correctness first, then speed. Ends with a table on
-# stdout; the same as JSON in gpu_check.json, logs beside it. Each part has a share of 8 minutes.
-#   gpu_check.sh [--parts ops,forced,sanitize,bench,peer,train] [--build DIR] [--out DIR] DATA_DIR
-# DATA_DIR: folder with train.bin and test.bin, or `synthetic`. XST_CUDA_MODULE names another module (dry run on a CPU).
+# stdout; the same as JSON in OUT/gpu_check.json, a log of each part beside it. Each part has its share of 8 minutes.
+#   gpu_check.sh [--parts LIST] [--build DIR] [--out DIR] [--dry-run] DATA_DIR
+# DATA_DIR: folder with train.bin and test.bin, or `synthetic`. Parts, all by default but `full`:
+#   ops       one test per operation, every precision, against plain loops in double
+#   forced    100 steps from the CPU's state, CPU against CUDA; recorded graphs against single launches
+#   resume    a deterministic run that is killed and resumed ends in the same bits
+#   sanitize  compute-sanitizer on a tiny run: memcheck, racecheck, initcheck, synccheck
+#   bench     xst bench at full width, bf16: step, operations, ceilings
+#   peer      the same step in PyTorch, eager and compiled
+#   train     a short run, and its evaluation from the files
+#   full      experiments/paper.yaml as it is (20 tasks x 100 epochs): not part of the 8 minutes
+# --dry-run: tiny nets, for trying this script without a GPU (XST_CUDA_MODULE names the module that stands in for it).
 set -uo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
-parts=ops,forced,sanitize,bench,peer,train
-build=
-out=gpu_check
-data=
+parts=ops,forced,resume,sanitize,bench,peer,train
+build='' out=gpu_check data='' dry=
 while [ $# -gt 0 ]; do
     case $1 in
-        --parts) parts=$2; shift 2 ;;
-        --build) build=$2; shift 2 ;;
-        --out) out=$2; shift 2 ;;
+        --parts | --build | --out)
+            [ $# -ge 2 ] || { echo "gpu_check: $1 wants a value" >&2; exit 2; }
+            declare "${1#--}=$2"
+            shift 2
+            ;;
+        --dry-run) dry=1; shift ;;
         -*) echo "gpu_check: $1 is no option: see the head of this file" >&2; exit 2 ;;
         *) data=$1; shift ;;
     esac
 done
-[ -n "$data" ] || { echo "usage: $0 [--parts LIST] [--build DIR] [--out DIR] DATA_DIR" >&2; exit 2; }
+known=,ops,forced,resume,sanitize,bench,peer,train,full,
+for name in ${parts//,/ }; do
+    [[ $known == *",$name,"* ]] || { echo "gpu_check: there is no part $name: see the head of this file" >&2; exit 2; }
+done
+[ -n "$data" ] || { echo "usage: $0 [--parts LIST] [--build DIR] [--out DIR] [--dry-run] DATA_DIR" >&2; exit 2; }
 [ -n "$build" ] || { if [ -x "$here/xst" ]; then build=$here; else build=$here/build; fi; }
 xst=$build/xst
 [ -x "$xst" ] || { echo "gpu_check: $xst is not there: name the build folder with --build" >&2; exit 2; }
-mkdir -p "$out" || exit 2
+mkdir -p "$out" && out=$(cd "$out" && pwd) || exit 2
+rm -f "$out"/*.log "$out"/*.json
 : >"$out/parts"
 
-# part NAME SECONDS COMMAND...: passed, failed or skipped (exit 77), with its time.
+# Net and task: tiny (10 steps an epoch) for what only has to be right, a small one for a short run.
+tiny=(--net "[4, M, M, 8, M]" --fc "[16]" --expand 1 --round-channels 1 --group 2 --capacity-tasks 3 --tasks 2 --epochs 2
+    --batch 125 --valid-share 0.5 --update-every 5 --eval-every 1 --checkpoint-every 1 --backend cuda --data "$data")
+short=(--width 0.25 --tasks 2 --epochs 4 --precision bf16 --backend cuda --data "$data")
+bench=(--backend cuda --precision bf16)
+if [ -n "$dry" ]; then
+    short=("${tiny[@]}" --precision bf16)
+    bench+=(--net "[4, M, M, 8, M]" --fc "[16]" --expand 1 --round-channels 1 --group 2 --batch 8 --rounds 2)
+fi
+
+# part NAME SECONDS: runs run_NAME; exit 77: skipped. The last line of its log says why it was skipped or failed.
 part() {
-    local name=$1 limit=$2 start status=passed rc=0
-    shift 2
-    case ",$parts," in *",$name,"*) ;; *) return ;; esac
+    local name=$1 limit=$2 start status=passed rc=0 note=''
+    [[ ,$parts, == *",$name,"* ]] || return 0
+    [ -z "$dry" ] || limit=$((10 * limit))
     start=$(date +%s.%N)
-    timeout "$limit" "$@" >"$out/$name.log" 2>&1 || rc=$?
-    if [ "$rc" = 77 ]; then
-        status=skipped
-    elif [ "$rc" != 0 ]; then
-        status=failed
-    fi
-    printf '%s %s %d %.1f\n' "$name" "$status" "$rc" "$(awk -v a="$start" -v b="$(date +%s.%N)" 'BEGIN {print b - a}')" >>"$out/parts"
+    timeout -k 5 "$limit" bash -c "$(declare -p tiny short bench build out here data xst); $(declare -f); run_$name" \
+        >"$out/$name.log" 2>&1 || rc=$?
+    case $rc in 0) ;; 77) status=skipped ;; *) status=failed ;; esac
+    [ $rc != 124 ] || echo "took more than $limit s" >>"$out/$name.log"
+    [ $status = passed ] || note=$(tail -n 1 "$out/$name.log" | tr -d '\000-\037' | sed 's/[\\"]/\\&/g' | cut -c1-200)
+    printf '%s\t%s\t%d\t%s\t%s\n' "$name" "$status" "$rc" \
+        "$(awk -v a="$start" -v b="$(date +%s.%N)" 'BEGIN {printf "%.1f", b - a}')" "$note" >>"$out/parts"
 }
 
 # A backend that does not open is skipped by name in these tests; here that is a failure.
 tests() {
     local test log rc=0
     for test in "$@"; do
+        echo "== $(basename "$test")"
         log=$("$test" 2>&1) || rc=1
         echo "$log"
         if grep -q '^skipped: cuda' <<<"$log"; then
             rc=1
+            echo "no CUDA backend: $(grep -m 1 '^skipped: cuda' <<<"$log")"
         fi
     done
     return $rc
@@ -57,7 +84,7 @@ tests() {
 run_ops() {
     local list=() test
     for test in "$build"/tests/ops_*; do
-        if [ -x "$test" ] && [ -f "$test" ] && [ "$(basename "$test")" != ops_forced ]; then
+        if [ -x "$test" ] && [ -f "$test" ] && [[ $test != *_forced && $test != *_replay ]]; then
             list+=("$test")
         fi
     done
@@ -65,56 +92,82 @@ run_ops() {
 }
 
 run_forced() {
-    tests "$build/tests/ops_forced"
+    tests "$build/tests/ops_forced" "$build/tests/ops_replay"
+}
+
+# Every file but for clock times and the folder's name.
+same_bits() {
+    diff -r --exclude=manifest.json --exclude=metrics.csv --exclude=config.yaml "$1" "$2"
+}
+
+run_resume() {
+    local pid precision
+    for precision in fp32 bf16; do
+        rm -rf "$out/whole.run" "$out/killed.run"
+        "$xst" train "${tiny[@]}" --precision $precision --deterministic on --out "$out/whole.run" || return
+        "$xst" train "${tiny[@]}" --precision $precision --deterministic on --out "$out/killed.run" &
+        pid=$!
+        until grep -q '^2,1,' "$out/killed.run/metrics.csv" 2>/dev/null || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done
+        kill -KILL $pid
+        wait $pid
+        "$xst" train --resume --out "$out/killed.run" && same_bits "$out/whole.run" "$out/killed.run" || return
+    done
 }
 
 run_sanitize() {
-    command -v compute-sanitizer >/dev/null || return 77
-    rm -rf "$out/sanitize.run"
-    compute-sanitizer --error-exitcode 1 "$xst" train --width 0.125 --tasks 2 --epochs 1 --backend cuda --data "$data" --out "$out/sanitize.run"
+    local tool
+    command -v compute-sanitizer >/dev/null || { echo "there is no compute-sanitizer on this machine"; return 77; }
+    for tool in memcheck racecheck initcheck synccheck; do
+        rm -rf "$out/sanitize.run"
+        compute-sanitizer --tool $tool --error-exitcode 1 "$xst" train "${tiny[@]}" --epochs 1 --precision bf16 \
+            --out "$out/sanitize.run" || { echo "$tool found something: see the log"; return 1; }
+    done
 }
 
 run_bench() {
-    "$xst" bench --backend cuda --precision bf16 --json >"$out/bench.json"
+    "$xst" bench "${bench[@]}" --json >"$out/bench.json" || { rm -f "$out/bench.json"; return 1; }
 }
 
 run_peer() {
-    local peer=$here/scripts/peer_pytorch.py
-    python3 -c 'import torch, sys; sys.exit(0 if torch.cuda.is_available() else 77)' || return 77
-    python3 "$peer" --mode speed --device cuda --precision bf16 --json >"$out/peer_eager.json" &&
-        python3 "$peer" --mode speed --device cuda --precision bf16 --compile --graphs --json >"$out/peer_compiled.json"
+    local peer=(python3 "$here/scripts/peer_pytorch.py" --mode speed --device cuda --precision bf16 --json)
+    python3 -c 'import torch' 2>/dev/null || { echo "there is no PyTorch on this machine"; return 77; }
+    python3 -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' || { echo "PyTorch sees no GPU"; return 77; }
+    "${peer[@]}" >"$out/peer_eager.json" && "${peer[@]}" --compile --graphs >"$out/peer_compiled.json"
 }
 
 run_train() {
     rm -rf "$out/train.run"
-    "$xst" train --width 0.125 --tasks 2 --epochs 1 --backend cuda --data "$data" --out "$out/train.run" && "$xst" eval "$out/train.run" --json >"$out/eval.json"
+    "$xst" train "${short[@]}" --out "$out/train.run" && "$xst" eval "$out/train.run" --json >"$out/eval.json"
 }
 
-export -f tests run_ops run_forced run_sanitize run_bench run_peer run_train
-export build xst out here data
-part_of() {
-    part "$1" "$2" bash -c "run_$1"
+run_full() {
+    rm -rf "$out/full.run"
+    "$xst" train "$here/experiments/paper.yaml" --precision bf16 --backend cuda --data "$data" --out "$out/full.run" &&
+        "$xst" eval "$out/full.run" --json >"$out/full.json"
 }
-part_of ops 120
-part_of forced 60
-part_of sanitize 60
-part_of bench 80
-part_of peer 110
-part_of train 50
+
+part ops 120
+part forced 60
+part resume 30
+part sanitize 60
+part bench 50
+part peer 110
+part train 50
+part full 1200
 
 "$xst" info --json >"$out/info.json" 2>/dev/null || echo null >"$out/info.json"
 {
-    printf '{"info": %s, "parts": [' "$(cat "$out/info.json")"
-    awk '{printf "%s{\"part\": \"%s\", \"status\": \"%s\", \"exit\": %d, \"seconds\": %s}", (NR > 1 ? ", " : ""), $1, $2, $3, $4}' \
-        "$out/parts"
+    printf '{"dry_run": %s, "info": %s, "parts": [' "$([ -n "$dry" ] && echo true || echo false)" "$(cat "$out/info.json")"
+    awk -F '\t' '{printf "%s{\"part\": \"%s\", \"status\": \"%s\", \"exit\": %d, \"seconds\": %s, \"note\": \"%s\"}",
+                  (NR > 1 ? ", " : ""), $1, $2, $3, $4, $5}' "$out/parts"
     printf ']'
-    for file in bench peer_eager peer_compiled eval; do
+    for file in bench peer_eager peer_compiled eval full; do
         if [ -s "$out/$file.json" ]; then
             printf ', "%s": %s' "$file" "$(cat "$out/$file.json")"
         fi
     done
     printf '}\n'
 } >"$out/gpu_check.json"
-printf '%-10s %-8s %8s\n' part status seconds
-awk '{printf "%-10s %-8s %8s\n", $1, $2, $4}' "$out/parts"
-! grep -q ' failed ' "$out/parts"
+printf '%-10s %-8s %8s  %s\n' part status seconds note
+awk -F '\t' '{printf "%-10s %-8s %8s  %s\n", $1, $2, $4, $5}' "$out/parts"
+[ -s "$out/parts" ] && ! cut -f 2 "$out/parts" | grep -q failed
