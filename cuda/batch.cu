@@ -19,11 +19,11 @@ __global__ void shuffle_kernel(const __grid_constant__ xst_cuda_shuffle_args p)
 {
     __shared__ uint64_t tile[4 * THREADS];
     const uint32_t epoch = *p.t / p.steps, image = blockIdx.x * THREADS + threadIdx.x;
-    const uint64_t mine = uint64_t(random_word(p.key, image, 0, epoch)) << 32 | image;
+    const uint64_t mine = uint64_t(random_word(p.key, image, 0, epoch, p.stage)) << 32 | image;
     uint32_t rank = 0;
     for (uint32_t first = 0; first < p.n; first += 4 * THREADS) {
         const uint32_t element = first + 4 * threadIdx.x;
-        const uint4 w = random_words(p.key, element / 4, 0, epoch);
+        const uint4 w = random_words(p.key, element / 4, 0, epoch, p.stage);
         const uint32_t word[4] = {w.x, w.y, w.z, w.w};
         for (uint32_t i = 0; i < 4; i++)
             tile[4 * threadIdx.x + i] = element + i < p.n ? uint64_t(word[i]) << 32 | (element + i) : ~uint64_t(0);
@@ -43,7 +43,7 @@ struct crop {
 
 __device__ crop crop_of(const xst_cuda_batch_args &p, uint32_t image, uint32_t epoch)
 {
-    const uint32_t w = random_word(p.key, image, 0, epoch);
+    const uint32_t w = random_word(p.key, image, 0, epoch, p.stage);
     return {int(((w & 0xffff) * 9) >> 16), int((((w >> 16) & 0x7fff) * 9) >> 15), (w >> 31) != 0};
 }
 

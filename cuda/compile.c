@@ -34,6 +34,7 @@ static cuda_emit *const emitters[XST_OP_KINDS] = {
     [XST_OP_COLUMN_SGD] = xst_cuda_emit_column_sgd,
     [XST_OP_SGD] = xst_cuda_emit_sgd,
     [XST_OP_DROP_GROW] = xst_cuda_emit_drop_grow,
+    [XST_OP_PRUNE] = xst_cuda_emit_prune,
 };
 
 static void release_steps(const xst_session *s, cuda_step *step, int32_t count)

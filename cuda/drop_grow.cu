@@ -152,27 +152,6 @@ __global__ void pass_kernel(selection *s, const float *score, const uint8_t *fat
             atomicAdd(&s->count[pass][i], count[i]);
 }
 
-/* Sum over the block of one number per thread; `before`: over the threads before this one. */
-__device__ uint32_t sum_block(uint32_t mine, uint32_t *warp_sum, uint32_t *before)
-{
-    const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-    uint32_t sum = mine; /* over the lanes up to this one */
-    for (unsigned by = 1; by < 32; by *= 2) {
-        const uint32_t left = __shfl_up_sync(ALL_LANES, sum, by);
-        sum += lane >= by ? left : 0;
-    }
-    if (lane == 31)
-        warp_sum[warp] = sum;
-    __syncthreads();
-    uint32_t total = 0, first = 0;
-    for (unsigned i = 0; i < THREADS / 32; i++) {
-        first += i < warp ? warp_sum[i] : 0;
-        total += warp_sum[i];
-    }
-    *before = first + sum - mine;
-    return total;
-}
-
 /* Settles the fate of each column and counts those that are active now. A thread has four neighbours. */
 __global__ void number_kernel(const __grid_constant__ drop_grow_args p, const __grid_constant__ work w)
 {
@@ -240,13 +219,6 @@ __global__ void move_kernel(const __grid_constant__ drop_grow_args p, const __gr
         w.value[thread] = source == NEW ? 0.0f : p.value[from];
         w.velocity[thread] = source == NEW ? 0.0f : p.velocity[from];
     }
-}
-
-/* Takes memory for n things off the scratch memory, in steps of 16 bytes. */
-template <class T> void take(uintptr_t *at, size_t n, T **out)
-{
-    *out = reinterpret_cast<T *>(*at);
-    *at += (n * sizeof(T) + 15) / 16 * 16;
 }
 
 work work_at(void *scratch, const xst_geometry &g, uint32_t a, size_t *bytes)

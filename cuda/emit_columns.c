@@ -1,5 +1,5 @@
-/* Columns: gates, effective weights, mask gradient with Adam, SGD on active columns, drop and grow. Most groups hold
- * all layers. */
+/* Columns: gates, effective weights, mask gradient with Adam, SGD on active columns, drop and grow, pruning. Most
+ * groups hold all layers. */
 #include "cuda.h"
 
 static xst_status run_gates(const xst_session *s, const void *args, xst_error *err)
@@ -15,6 +15,8 @@ void xst_cuda_emit_gates(cuda_compiler *c, const cuda_group *group)
         return;
     a->key[0] = p->key.seed;
     a->key[1] = p->key.task_purpose;
+    a->stage = p->stage;
+    a->identity = p->identity;
     a->temperature = p->temperature;
     a->paper = p->paper;
     a->training = p->training;
@@ -180,4 +182,28 @@ void xst_cuda_emit_drop_grow(cuda_compiler *c, const cuda_group *group)
     xst_cuda_out(c, &a->value, op->out[1], CUDA_FORM_F32);
     xst_cuda_out(c, &a->velocity, op->out[2], CUDA_FORM_F32);
     xst_cuda_scratch(c, &a->scratch, xst_cuda_drop_grow_scratch(&a->geometry, a->a));
+}
+
+static xst_status run_prune(const xst_session *s, const void *args, xst_error *err)
+{
+    return xst_cuda_check(s, xst_cuda_prune(&s->queue, args), "pruning", err);
+}
+
+void xst_cuda_emit_prune(cuda_compiler *c, const cuda_group *group)
+{
+    const xst_op *const op = xst_cuda_op(c, group, 0);
+    xst_cuda_prune_args *const a = xst_cuda_step(c, run_prune, sizeof *a);
+    if (!a)
+        return;
+    a->events = (uint32_t)xst_cuda_info(c, op->in[1])->dim[0];
+    a->every = op->p.prune.every;
+    a->n = op->p.prune.geometry.columns;
+    a->a = (uint32_t)xst_cuda_info(c, op->out[0])->dim[0];
+    xst_cuda_in(c, &a->t, op->in[0], CUDA_FORM_RAW);
+    xst_cuda_in(c, &a->quota, op->in[1], CUDA_FORM_RAW);
+    xst_cuda_out(c, &a->active, op->out[0], CUDA_FORM_RAW);
+    xst_cuda_slots_of(c, &a->slot, op->out[0], a->n);
+    xst_cuda_out(c, &a->value, op->out[1], CUDA_FORM_F32);
+    xst_cuda_out(c, &a->velocity, op->out[2], CUDA_FORM_F32);
+    xst_cuda_scratch(c, &a->scratch, xst_cuda_prune_scratch(a->a));
 }

@@ -29,6 +29,7 @@ void xst_cuda_emit_shuffle(cuda_compiler *c, const cuda_group *group)
     a->steps = op->p.shuffle.steps;
     a->key[0] = op->p.shuffle.key.seed;
     a->key[1] = op->p.shuffle.key.task_purpose;
+    a->stage = op->p.shuffle.stage;
     xst_cuda_in(c, &a->t, op->in[0], CUDA_FORM_RAW);
     xst_cuda_out(c, &a->order, op->out[0], CUDA_FORM_RAW);
 }
@@ -57,6 +58,7 @@ void xst_cuda_emit_batch(cuda_compiler *c, const cuda_group *group)
                                .steps = p->steps,
                                .batch = p->batch,
                                .key = {p->key.seed, p->key.task_purpose},
+                               .stage = p->stage,
                                .augment = p->augment,
                                .pad_mean = p->pad_mean};
     xst_cuda_in(c, &a->images, op->in[0], CUDA_FORM_RAW);

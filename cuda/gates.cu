@@ -29,8 +29,8 @@ __device__ __forceinline__ float soft_slope(float x, float temperature)
 
 __device__ __forceinline__ gate draw(const xst_cuda_gates_args &p, float m_r, uint32_t word)
 {
-    if (!p.training)
-        return {m_r > 0.0f, 0.0f};
+    if (!p.training || p.identity)
+        return {m_r > 0.0f, p.training ? 1.0f : 0.0f};
     const float z = xst_exact_logistic(word);
     if (!p.paper)
         return {m_r + z > 0.0f, soft_slope(m_r + z, p.temperature)};
@@ -44,7 +44,7 @@ __global__ void gates_kernel(const __grid_constant__ xst_cuda_gates_args p, cons
     unsigned block;
     const xst_cuda_gates_layer &l = p.layer[layer_of(map, &block)];
     const uint32_t quad = block * THREADS + threadIdx.x;
-    const uint4 w = random_words(p.key, quad, l.layer, *p.t);
+    const uint4 w = random_words(p.key, quad, l.layer, *p.t, p.stage);
     const uint32_t word[4] = {w.x, w.y, w.z, w.w};
     uint32_t bits = 0;
     for (uint32_t i = 0; i < 4; i++) {

@@ -41,7 +41,7 @@ cudaError_t xst_cuda_count(const xst_cuda_queue *q, const xst_cuda_count_args *a
 typedef struct xst_cuda_shuffle_args {
     const uint32_t *t;
     uint32_t *order; /* [n] */
-    uint32_t n, steps, key[2];
+    uint32_t n, steps, key[2], stage;
 } xst_cuda_shuffle_args;
 cudaError_t xst_cuda_shuffle(const xst_cuda_queue *q, const xst_cuda_shuffle_args *args);
 
@@ -57,7 +57,7 @@ typedef struct xst_cuda_batch_args {
     xst_cuda_type type;
     uint32_t n, rows, channels, height, width;
     uint32_t steps, batch; /* as xst_batch_params; EVAL_BATCH: steps unused */
-    uint32_t key[2];
+    uint32_t key[2], stage;
     bool augment, pad_mean;
 } xst_cuda_batch_args;
 cudaError_t xst_cuda_batch(const xst_cuda_queue *q, const xst_cuda_batch_args *args);
@@ -85,8 +85,8 @@ typedef struct xst_cuda_bits_args {
 cudaError_t xst_cuda_bits_pack(const xst_cuda_queue *q, const xst_cuda_bits_args *args);
 cudaError_t xst_cuda_bits_unpack(const xst_cuda_queue *q, const xst_cuda_bits_args *args);
 
-/* slot[c] = place of column c in active[a] (ascending), or -1; c < n. count: NULL, or the number of entries that count
- * (<= a). */
+/* slot[c] = place of column c in active[a] (ascending), or -1; c < n. Entries of n are empty. count: NULL, or the
+ * number of entries that count (<= a). */
 typedef struct xst_cuda_slots_args {
     const uint32_t *active, *count;
     int32_t *slot; /* [n] */
@@ -108,9 +108,9 @@ typedef struct xst_cuda_gates_layer {
 
 typedef struct xst_cuda_gates_args {
     const uint32_t *t;
-    uint32_t key[2];
+    uint32_t key[2], stage;
     float temperature;
-    bool paper, training;
+    bool paper, identity, training;
     int layers;
     xst_cuda_gates_layer layer[XST_CUDA_LAYERS_MAX];
 } xst_cuda_gates_args;
@@ -164,7 +164,8 @@ typedef struct xst_cuda_adam_args {
 } xst_cuda_adam_args;
 cudaError_t xst_cuda_adam(const xst_cuda_queue *q, const xst_cuda_adam_args *args);
 
-/* COLUMN_SGD of all layers in one launch. Exactly one of dw (KRSC of dw_type) and dw_compact ([a][L] f32) is given. */
+/* COLUMN_SGD of all layers in one launch; entries of active that are no column are empty. Exactly one of dw (KRSC of
+ * dw_type) and dw_compact ([a][L] f32) is given. */
 typedef struct xst_cuda_column_sgd_layer {
     xst_geometry geometry;
     const void *dw;
@@ -226,6 +227,20 @@ typedef struct xst_cuda_drop_grow_args {
 } xst_cuda_drop_grow_args;
 size_t xst_cuda_drop_grow_scratch(const xst_geometry *geometry, uint32_t a);
 cudaError_t xst_cuda_drop_grow(const xst_cuda_queue *q, const xst_cuda_drop_grow_args *args);
+
+/* PRUNE of one layer (L = 1; a handful of launches). Entries of n are empty. A step without a quota, or a quota above
+ * a, is taken as k = 0 or k = a. slot is rebuilt. */
+typedef struct xst_cuda_prune_args {
+    const uint32_t *t, *quota;
+    uint32_t events, every, n; /* n: columns of the layer */
+    uint32_t *active;          /* [a] */
+    int32_t *slot;             /* [n] */
+    float *value, *velocity;   /* [a] */
+    uint32_t a;
+    void *scratch; /* xst_cuda_prune_scratch bytes, 16-byte aligned; any content; layers may share it */
+} xst_cuda_prune_args;
+size_t xst_cuda_prune_scratch(uint32_t a);
+cudaError_t xst_cuda_prune(const xst_cuda_queue *q, const xst_cuda_prune_args *args);
 
 /* ---- batch normalisation + ReLU, pooling --------------------------------------------------------------------------
  */

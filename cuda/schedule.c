@@ -3,7 +3,7 @@
  * Every operation starts as a group of its own. Then, where nothing between them minds (no operation there writes what
  * the moved one reads or writes, or reads what it writes):
  *   - all gates, and all effective weights, move up to the first of their kind;
- *   - each exchange of columns moves to the end;
+ *   - each exchange or release of columns moves to the end;
  *   - a mask gradient takes its Adam along, if nobody else wants g;
  *   - all mask gradients, Adams, and both kinds of SGD move down to the last of their kind.
  * Groups keep to what one launch can take. */
@@ -133,7 +133,7 @@ static void exchanges_last(cuda_compiler *c)
 {
     int32_t end = c->groups;
     for (int32_t i = c->groups - 1; i >= 0; i--) {
-        if (c->group[i].kind != XST_OP_DROP_GROW)
+        if (c->group[i].kind != XST_OP_DROP_GROW && c->group[i].kind != XST_OP_PRUNE)
             continue;
         end--;
         if (i >= end)

@@ -87,4 +87,33 @@ __device__ inline void select_advance(selection *s, int pass, select_shared *sha
     }
 }
 
+/* Sum over the block of one number per thread; `before`: over the threads before this one. warp_sum: shared, a number
+ * for each warp. */
+__device__ inline uint32_t sum_block(uint32_t mine, uint32_t *warp_sum, uint32_t *before)
+{
+    const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    uint32_t sum = mine; /* over the lanes up to this one */
+    for (unsigned by = 1; by < 32; by *= 2) {
+        const uint32_t left = __shfl_up_sync(ALL_LANES, sum, by);
+        sum += lane >= by ? left : 0;
+    }
+    if (lane == 31)
+        warp_sum[warp] = sum;
+    __syncthreads();
+    uint32_t total = 0, first = 0;
+    for (unsigned i = 0; i < SELECT_THREADS / 32; i++) {
+        first += i < warp ? warp_sum[i] : 0;
+        total += warp_sum[i];
+    }
+    *before = first + sum - mine;
+    return total;
+}
+
+/* Takes memory for n things off scratch memory, in steps of 16 bytes. */
+template <class T> void take(uintptr_t *at, size_t n, T **out)
+{
+    *out = reinterpret_cast<T *>(*at);
+    *at += (n * sizeof(T) + 15) / 16 * 16;
+}
+
 #endif

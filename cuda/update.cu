@@ -34,9 +34,10 @@ __device__ __forceinline__ place place_of(const xst_cuda_column_sgd_layer &l, un
     const uint32_t longest = uint32_t(l.geometry.longest), k = uint32_t(thread / longest);
     const int e = int(thread % longest);
     const uint32_t count = l.count ? min(*l.count, l.a) : l.a;
-    if (k >= count)
+    const uint32_t c = k < count ? l.active[k] : l.geometry.columns;
+    if (c >= l.geometry.columns)
         return {false, 0, 0};
-    const krsc_column column = column_at(l.geometry, l.active[k]);
+    const krsc_column column = column_at(l.geometry, c);
     return {e < column.runs * column.channels, size_t(thread), weight_at(column, l.geometry.in, e)};
 }
 

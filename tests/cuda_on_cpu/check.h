@@ -20,6 +20,7 @@ void check_effective(bool small);
 void check_mask(bool small);
 void check_update(bool small);
 void check_drop_grow(bool small);
+void check_prune(bool small);
 void check_bn(bool small);
 void check_pool(bool small);
 void check_linear(bool small);

@@ -83,10 +83,10 @@ static void shuffle(uint32_t n, uint32_t t, uint32_t steps)
 {
     uint32_t *const step = check_memory(1, 4), *const order = check_memory(n, 4), *const want = check_memory(n, 4);
     *step = t;
-    const xst_op op = {.p.shuffle = {.key = {7, 0x302}, .steps = steps}};
+    const xst_op op = {.p.shuffle = {.key = {7, 0x302}, .stage = 2, .steps = steps}};
     const xst_ref_tensor in = check_tensor(XST_U32, step, 1, 1, 1, 1), out = check_tensor(XST_U32, want, n, 1, 1, 1);
     const xst_ref_call call = {.op = &op, .in = {&in}, .out = {&out}};
-    const xst_cuda_shuffle_args a = {.t = step, .order = order, .n = n, .steps = steps, .key = {7, 0x302}};
+    const xst_cuda_shuffle_args a = {.t = step, .order = order, .n = n, .steps = steps, .key = {7, 0x302}, .stage = 2};
     const bool ok = xst_cuda_shuffle(&check_queue, &a) == cudaSuccess && xst_ref_shuffle(&call) == XST_OK &&
                     memcmp(order, want, n * 4) == 0;
     check_case(ok, "shuffle %u t=%u", n, t);
@@ -115,9 +115,12 @@ static void batch(const batch_case *b)
     for (uint32_t c = 0; c < 2 * C; c++)
         norm[c] = check_round(XST_CUDA_F32, 0.4 + 0.05 * c);
     *t = b->t;
-    const xst_op op = {
-        .p.batch = {
-            .key = {9, 0x103}, .steps = steps, .batch = b->rows, .augment = b->augment, .pad_mean = b->pad_mean}};
+    const xst_op op = {.p.batch = {.key = {9, 0x103},
+                                   .stage = 1,
+                                   .steps = steps,
+                                   .batch = b->rows,
+                                   .augment = b->augment,
+                                   .pad_mean = b->pad_mean}};
     const xst_ref_tensor im = check_tensor(XST_U8, images, b->n, C, b->side, b->side);
     const xst_ref_tensor la = check_tensor(XST_U32, labels, b->n, 1, 1, 1);
     const xst_ref_tensor or = check_tensor(XST_U32, order, b->n, 1, 1, 1), at = check_tensor(XST_U32, t, 1, 1, 1, 1);
@@ -143,6 +146,7 @@ static void batch(const batch_case *b)
                                    .steps = steps,
                                    .batch = b->rows,
                                    .key = {9, 0x103},
+                                   .stage = 1,
                                    .augment = b->augment,
                                    .pad_mean = b->pad_mean};
     bool ok = xst_cuda_batch(&check_queue, &a) == cudaSuccess &&

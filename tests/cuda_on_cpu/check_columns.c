@@ -26,9 +26,11 @@ static bool bit(const uint32_t *bits, uint32_t c)
 
 /* ---- gates.cu ---------------------------------------------------------------------------------------------------- */
 
+enum { STAGE = 3 };
+
 typedef struct gates_case {
     float temperature;
-    bool paper, training;
+    bool paper, training, identity;
 } gates_case;
 
 /* One layer's arguments, and what must come out. */
@@ -45,9 +47,11 @@ static gates_layer make_gates(uint32_t n, uint32_t layer, uint32_t *t, const gat
                      .slope = check_memory(n, sizeof(double))};
     double *const m_r = check_numbers(n, XST_CUDA_F32, 5.0);
     const xst_op op = {.p.gates = {.key = {5, 0x204},
+                                   .stage = STAGE,
                                    .layer = layer,
                                    .temperature = g->temperature,
                                    .paper = g->paper,
+                                   .identity = g->identity,
                                    .training = g->training}};
     const xst_ref_tensor m = check_reals(m_r, n), p = check_tensor(XST_U8, l.columns.preserved, n, 1, 1, 1);
     const xst_ref_tensor at = check_tensor(XST_U32, t, 1, 1, 1, 1);
@@ -81,8 +85,10 @@ static void gates(uint32_t n, const gates_case *g)
     const gates_layer first = make_gates(n, 3, t, g), second = make_gates(2 * n + 1, 0, t, g);
     xst_cuda_gates_args a = {.t = t,
                              .key = {5, 0x204},
+                             .stage = STAGE,
                              .temperature = g->temperature,
                              .paper = g->paper,
+                             .identity = g->identity,
                              .training = g->training,
                              .layers = 3,
                              .layer = {first.args, second.args, second.args}};
@@ -92,15 +98,16 @@ static void gates(uint32_t n, const gates_case *g)
               gates_right(&second, g->temperature);
     for (uint32_t c = 0; c < 2 * n + 1 && ok; c++)
         ok = bit(only_active, c) == (second.columns.slot[c] >= 0);
-    check_case(ok, "gates %u T=%g%s%s", n, (double)g->temperature, g->paper ? " paper" : "",
-               g->training ? "" : " exported");
+    check_case(ok, "gates %u T=%g%s%s%s", n, (double)g->temperature, g->paper ? " paper" : "",
+               g->identity ? " identity" : "", g->training ? "" : " exported");
 }
 
 void check_gates(bool small)
 {
     static const uint32_t sizes[] = {1, 31, 33, 127, 1025};
-    static const gates_case cases[] = {
-        {1, false, true}, {1, true, true}, {1, false, false}, {0.001f, false, true}, {1000, true, true}};
+    static const gates_case cases[] = {{1, false, true, false},   {1, true, true, false},
+                                       {1, false, false, false},  {0.001f, false, true, false},
+                                       {1000, true, true, false}, {1, false, true, true}};
     for (int i = 0; i < (small ? 3 : 5); i++)
         for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++)
             gates(sizes[i], &cases[k]);

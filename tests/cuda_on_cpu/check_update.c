@@ -37,8 +37,8 @@ static void sgd(uint32_t n)
 typedef struct sgd_case {
     xst_geometry g;
     xst_cuda_type dw_type, w_type;
-    uint32_t a, count; /* count < a: the number on the device */
-    bool compact;
+    uint32_t a, count;   /* count < a: the number on the device */
+    bool compact, empty; /* empty: not the number, but empty entries */
 } sgd_case;
 
 /* What is at the rows past the count, and past the end of short columns, must stay: it is NaN. */
@@ -70,6 +70,8 @@ static void column_sgd(const sgd_case *s)
     void *const got_w = check_upload(w, weights, s->w_type);
     uint32_t *const count = check_memory(1, 4);
     *count = s->count;
+    for (uint32_t k = s->count; k < s->a && s->empty; k++)
+        c.active[k] = g->columns;
     const xst_ref_tensor d = check_tensor(XST_F32, dw, g->out, g->in, g->kh, g->kw), r = check_reals(rates, 2);
     const xst_ref_tensor ac = check_tensor(XST_U32, c.active, s->count, 1, 1, 1);
     const xst_ref_tensor va = check_reals(value, (int64_t)values), ve = check_reals(velocity, (int64_t)values);
@@ -91,7 +93,7 @@ static void column_sgd(const sgd_case *s)
                                     .dw = s->compact ? NULL : check_upload(krsc(dw, g), weights, s->dw_type),
                                     .dw_compact = s->compact ? check_upload(compact, values, XST_CUDA_F32) : NULL,
                                     .active = c.active,
-                                    .count = s->count < s->a ? count : NULL,
+                                    .count = s->count < s->a && !s->empty ? count : NULL,
                                     .value = got_value,
                                     .velocity = got_velocity,
                                     .w = got_w,
@@ -105,7 +107,8 @@ static void column_sgd(const sgd_case *s)
     a.layer[0] = a.layer[1 - no_layer];
     ok = ok && xst_cuda_scatter(&check_queue, &a) == cudaSuccess &&
          check_near(got_w, s->w_type, krsc(w, g), weights, 2 * check_epsilon(s->w_type) + 1e-6, 2e-7);
-    check_case(ok, "column_sgd in %d group %d a %u count %u compact %d", g->in, g->group, s->a, s->count, s->compact);
+    check_case(ok, "column_sgd in %d group %d a %u count %u compact %d empty %d", g->in, g->group, s->a, s->count,
+               s->compact, s->empty);
 }
 
 void check_update(bool small)
@@ -117,10 +120,11 @@ void check_update(bool small)
         for (xst_cuda_type type = XST_CUDA_F32; type <= XST_CUDA_BF16; type++) {
             const xst_geometry g = check_geometry(i);
             const uint32_t a = (g.columns + 1) / 2;
-            column_sgd(&(sgd_case){g, type, XST_CUDA_F32, a, a, false});
-            column_sgd(&(sgd_case){g, type, XST_CUDA_BF16, a, a, true});
-            column_sgd(&(sgd_case){g, type, type, a, a / 2, false});
-            column_sgd(&(sgd_case){g, type, type, 0, 0, true});
+            column_sgd(&(sgd_case){g, type, XST_CUDA_F32, a, a, false, false});
+            column_sgd(&(sgd_case){g, type, XST_CUDA_BF16, a, a, true, false});
+            column_sgd(&(sgd_case){g, type, type, a, a / 2, false, false});
+            column_sgd(&(sgd_case){g, type, type, a, a / 2, false, true});
+            column_sgd(&(sgd_case){g, type, type, 0, 0, true, false});
         }
 }
 

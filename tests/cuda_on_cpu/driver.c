@@ -29,6 +29,7 @@ static const check_suite suites[] = {
     {"mask.cu", check_mask},
     {"update.cu", check_update},
     {"drop_grow.cu", check_drop_grow},
+    {"prune.cu", check_prune},
     {"bn.cu", check_bn},
     {"pool.cu", check_pool},
     {"linear.cu", check_linear},

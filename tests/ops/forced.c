@@ -90,7 +90,7 @@ static void step(small_task *s, xst_program_id id, worst *w)
             free(before[t]);
         }
     free(before);
-    const bool exchange = id == XST_PROGRAM_STEP_GROW || id == XST_PROGRAM_SHORT_GROW; /* rows are of other columns */
+    const bool exchange = id == XST_PROGRAM_STEP_EXCHANGE || id == XST_PROGRAM_SHORT_EXCHANGE; /* rows are of other columns */
     if (!exchange && w->moved > 0.0)
         w->change = sqrt(w->off / w->moved);
 }
