@@ -108,6 +108,7 @@ static bool learns(const xst_program *program)
 static xst_status emit(cuda_compiler *c)
 {
     xst_cuda_places_begin(c);
+    xst_cuda_plan_fused(c);
     for (c->at = 0; c->at < c->groups && c->status == XST_OK; c->at++) {
         const cuda_group *const group = &c->group[c->at];
         emitters[group->kind](c, group);

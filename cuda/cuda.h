@@ -32,6 +32,7 @@ struct xst_backend {
     xst_cuda_api cuda;
     cuda_form compute;    /* F32 or BF16 */
     bool graphs;          /* replay recorded graphs; else launch step by step (XST_CUDA_GRAPHS=0: for tests) */
+    bool fused;           /* masked FC layers by our own kernels where they fit (XST_CUDA_FC=general: never) */
     pthread_mutex_t lock; /* of the choices: sessions on several threads share them */
     struct cuda_conv_choice *choice; /* convolution algorithms chosen so far; emit_conv.c */
     size_t choices, choice_capacity;
@@ -130,6 +131,23 @@ typedef struct cuda_group {
 /* Memory that is zero before its first use, shared by all that want it, one after the other. */
 typedef enum cuda_zeroed { CUDA_ZEROED_BN, CUDA_ZEROED_FC, CUDA_ZEROED_KINDS } cuda_zeroed;
 
+/* A masked FC layer that takes its weights from bf16 memory that holds frozen and active values together, and reads
+ * only columns whose bit is set: no effective weights are written. */
+typedef struct cuda_fused_weights {
+    xst_tensor w_eff, frozen, gate, active; /* frozen, gate: -1 where nothing is preserved */
+    cuda_place *bits;                       /* where there is no gate */
+} cuda_fused_weights;
+
+/* A masked FC layer whose dw is not written: mask gradient and Adam come out of the product, and what the other
+ * operations need of it. */
+typedef struct cuda_fused_gradient {
+    xst_tensor dw, active;
+    const xst_op *mask, *adam; /* or both NULL */
+    bool grows;                /* an exchange of columns wants their norms */
+    xst_geometry geometry;
+    cuda_place *compact, *norm; /* [a][8]; [columns] */
+} cuda_fused_gradient;
+
 /* The first failure is kept in status; after it the functions of place.c do nothing. */
 typedef struct cuda_compiler {
     xst_session *session;
@@ -153,6 +171,9 @@ typedef struct cuda_compiler {
     int32_t pendings;
     size_t zeroed_bytes[CUDA_ZEROED_KINDS];
     cuda_place *zeroed[CUDA_ZEROED_KINDS];
+    cuda_fused_weights fused[XST_CUDA_LAYERS_MAX];
+    cuda_fused_gradient gradient[XST_CUDA_LAYERS_MAX];
+    int32_t fuseds, gradients;
 } cuda_compiler;
 
 /* session.c */
@@ -229,6 +250,17 @@ static inline xst_cuda_type xst_cuda_type_of(cuda_form form)
 {
     return form == CUDA_FORM_BF16 ? XST_CUDA_BF16 : XST_CUDA_F32;
 }
+
+/* fused.c: which layers are fused; NULL: not this one. By the effective weights, or the gate; by dw. */
+void xst_cuda_plan_fused(cuda_compiler *c);
+cuda_fused_weights *xst_cuda_fused_weights_of(cuda_compiler *c, xst_tensor w_eff);
+cuda_fused_weights *xst_cuda_fused_gate_of(cuda_compiler *c, xst_tensor gate);
+cuda_fused_gradient *xst_cuda_fused_gradient_of(cuda_compiler *c, xst_tensor dw);
+/* Their steps: in place of effective weights, of the two products with them, and of dw (not dbias). */
+void xst_cuda_emit_fused_weights(cuda_compiler *c, const cuda_group *group);
+void xst_cuda_emit_fused_forward(cuda_compiler *c, const xst_op *op, cuda_fused_weights *f);
+void xst_cuda_emit_fused_data(cuda_compiler *c, const xst_op *op, cuda_fused_weights *f);
+void xst_cuda_emit_fused_gradient(cuda_compiler *c, const xst_op *op, cuda_fused_gradient *f);
 
 /* One per kind of group, in the file named after its idea: emits c->group[c->at]. */
 typedef void cuda_emit(cuda_compiler *c, const cuda_group *group);

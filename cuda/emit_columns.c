@@ -29,6 +29,9 @@ void xst_cuda_emit_gates(cuda_compiler *c, const cuda_group *group)
         l->layer = op->p.gates.layer;
         xst_cuda_in(c, &l->m_r, op->in[0], CUDA_FORM_F32);
         xst_cuda_in(c, &l->preserved, op->in[1], CUDA_FORM_RAW);
+        const cuda_fused_weights *const fused = xst_cuda_fused_gate_of(c, op->out[0]);
+        if (fused && xst_cuda_info(c, fused->active)->dim[0] > 0) /* a fused reader asks the bits alone */
+            xst_cuda_slots_of(c, &l->slot, fused->active, l->n);
         xst_cuda_out(c, &l->bits, op->out[0], CUDA_FORM_BITS);
         xst_cuda_out(c, &l->slope, op->out[1], CUDA_FORM_F32);
     }
@@ -41,15 +44,21 @@ static xst_status run_effective(const xst_session *s, const void *args, xst_erro
 
 void xst_cuda_emit_effective(cuda_compiler *c, const cuda_group *group)
 {
-    xst_cuda_effective_args *const a = xst_cuda_step(c, run_effective, sizeof *a);
+    int32_t general = 0;
+    for (int32_t i = 0; i < group->count; i++)
+        general += !xst_cuda_fused_weights_of(c, xst_cuda_op(c, group, i)->out[0]);
+    if (general < group->count)
+        xst_cuda_emit_fused_weights(c, group);
+    xst_cuda_effective_args *const a = general > 0 ? xst_cuda_step(c, run_effective, sizeof *a) : NULL;
     if (!a)
         return;
     const cuda_form form = xst_cuda_own(c, xst_cuda_op(c, group, 0)->out[0]);
     a->type = xst_cuda_type_of(form);
-    a->layers = group->count;
     for (int32_t i = 0; i < group->count; i++) {
         const xst_op *const op = xst_cuda_op(c, group, i);
-        xst_cuda_effective_layer *const l = &a->layer[i];
+        if (xst_cuda_fused_weights_of(c, op->out[0]))
+            continue;
+        xst_cuda_effective_layer *const l = &a->layer[a->layers++];
         l->geometry = op->p.columns.geometry;
         if (op->in[1] >= 0) { /* without a gate nothing is frozen */
             xst_cuda_in(c, &l->frozen, op->in[0], form);
@@ -67,10 +76,16 @@ static xst_status run_mask(const xst_session *s, const void *args, xst_error *er
     return xst_cuda_check(s, xst_cuda_mask_gradient(&s->queue, args), "mask gradient", err);
 }
 
-/* Mask gradients, each followed by its Adam or none of them. */
+/* Mask gradients, each followed by its Adam or none of them. Fused ones have been done with the product. */
 void xst_cuda_emit_mask(cuda_compiler *c, const cuda_group *group)
 {
-    xst_cuda_mask_args *const a = xst_cuda_step(c, run_mask, sizeof *a);
+    int32_t general = 0;
+    for (int32_t i = 0; i < group->count; i++) {
+        const xst_op *const op = xst_cuda_op(c, group, i);
+        general += op->kind == XST_OP_MASK_GRADIENT && !xst_cuda_fused_gradient_of(c, op->in[0]);
+    }
+    xst_cuda_mask_args *const a = general > 0 ? xst_cuda_step(c, run_mask, sizeof *a) : NULL;
+    bool fused = false;
     if (!a)
         return;
     const xst_op *const first = xst_cuda_op(c, group, 0);
@@ -80,6 +95,10 @@ void xst_cuda_emit_mask(cuda_compiler *c, const cuda_group *group)
     a->frozen_type = xst_cuda_type_of(frozen);
     for (int32_t i = 0; i < group->count; i++) {
         const xst_op *const op = xst_cuda_op(c, group, i);
+        if (op->kind == XST_OP_MASK_GRADIENT)
+            fused = xst_cuda_fused_gradient_of(c, op->in[0]);
+        if (fused)
+            continue;
         if (op->kind == XST_OP_ADAM) {
             xst_cuda_mask_layer *const l = &a->layer[a->layers - 1];
             l->g = NULL; /* handed on inside the launch */
@@ -112,6 +131,9 @@ static xst_status run_adam(const xst_session *s, const void *args, xst_error *er
 void xst_cuda_emit_adam(cuda_compiler *c, const cuda_group *group)
 {
     const xst_op *const op = xst_cuda_op(c, group, 0);
+    for (int32_t i = 0; i < c->gradients; i++)
+        if (c->gradient[i].adam == op)
+            return; /* done with the product */
     xst_cuda_adam_args *const a = xst_cuda_step(c, run_adam, sizeof *a);
     if (!a)
         return;
@@ -147,7 +169,11 @@ void xst_cuda_emit_column_sgd(cuda_compiler *c, const cuda_group *group)
         xst_cuda_column_sgd_layer *const l = &a->layer[i];
         l->geometry = op->p.sgd.geometry;
         l->a = (uint32_t)xst_cuda_info(c, op->in[1])->dim[0];
-        xst_cuda_in(c, &l->dw, op->in[0], dw);
+        cuda_fused_gradient *const fused = xst_cuda_fused_gradient_of(c, op->in[0]);
+        if (fused)
+            xst_cuda_point(c, &l->dw_compact, fused->compact);
+        else
+            xst_cuda_in(c, &l->dw, op->in[0], dw);
         xst_cuda_in(c, &l->active, op->in[1], CUDA_FORM_RAW);
         xst_cuda_out(c, &l->value, op->out[0], CUDA_FORM_F32);
         xst_cuda_out(c, &l->velocity, op->out[1], CUDA_FORM_F32);
@@ -173,7 +199,11 @@ void xst_cuda_emit_drop_grow(cuda_compiler *c, const cuda_group *group)
     a->update_every = p->update_every;
     a->reset = p->reset;
     a->a = (uint32_t)xst_cuda_info(c, op->out[0])->dim[0];
-    xst_cuda_in(c, &a->dw, op->in[0], dw);
+    cuda_fused_gradient *const fused = xst_cuda_fused_gradient_of(c, op->in[0]);
+    if (fused)
+        xst_cuda_point(c, &a->norm, fused->norm);
+    else
+        xst_cuda_in(c, &a->dw, op->in[0], dw);
     xst_cuda_in(c, &a->preserved, op->in[1], CUDA_FORM_RAW);
     xst_cuda_in(c, &a->t, op->in[2], CUDA_FORM_RAW);
     xst_cuda_in(c, &a->quota, op->in[3], CUDA_FORM_RAW);

@@ -1,5 +1,5 @@
-/* Fully connected layers: the library's product for large, even shapes, our own kernel for the rest (heads, odd
- * widths); bias and ReLU after it, the bias' gradient beside it. */
+/* Fully connected layers: fused kernels for masked ones in bf16 (fused.c); else the library's product for large, even
+ * shapes, our own kernel for the rest (heads, odd widths); bias and ReLU after it, the bias' gradient beside it. */
 #include "gemm.h"
 
 static xst_status run_own(const xst_session *s, const void *args, xst_error *err)
@@ -75,6 +75,11 @@ void xst_cuda_emit_linear_forward(cuda_compiler *c, const cuda_group *group)
                                .k = x[1],
                                .form = c->session->backend->compute,
                                .c_form = xst_cuda_own(c, op->out[0])};
+    cuda_fused_weights *const fused = xst_cuda_fused_weights_of(c, op->in[1]);
+    if (fused) {
+        xst_cuda_emit_fused_forward(c, op, fused);
+        return;
+    }
     if (xst_cuda_gemm_fits(&s)) {
         library_forward(c, op, &s);
         return;
@@ -98,7 +103,11 @@ void xst_cuda_emit_linear_data(cuda_compiler *c, const cuda_group *group)
                                .k = dy[1],
                                .form = c->session->backend->compute,
                                .c_form = xst_cuda_own(c, op->out[0])};
-    product(c, &s, op->in[0], op->in[1], op->out[0]);
+    cuda_fused_weights *const fused = xst_cuda_fused_weights_of(c, op->in[1]);
+    if (fused)
+        xst_cuda_emit_fused_data(c, op, fused);
+    else
+        product(c, &s, op->in[0], op->in[1], op->out[0]);
 }
 
 void xst_cuda_emit_linear_weights(cuda_compiler *c, const cuda_group *group)
@@ -108,7 +117,11 @@ void xst_cuda_emit_linear_weights(cuda_compiler *c, const cuda_group *group)
     const cuda_form compute = c->session->backend->compute;
     const cuda_gemm_shape s = {
         .a_transposed = true, .m = dy[1], .n = x[1], .k = x[0], .form = compute, .c_form = xst_cuda_own(c, op->out[0])};
-    product(c, &s, op->in[1], op->in[0], op->out[0]);
+    cuda_fused_gradient *const fused = xst_cuda_fused_gradient_of(c, op->out[0]);
+    if (fused)
+        xst_cuda_emit_fused_gradient(c, op, fused);
+    else
+        product(c, &s, op->in[1], op->in[0], op->out[0]);
     xst_cuda_bias_gradient_args *const b = xst_cuda_step(c, run_bias_gradient, sizeof *b);
     if (!b)
         return;

@@ -44,7 +44,7 @@ __global__ void gates_kernel(const __grid_constant__ xst_cuda_gates_args p, cons
     unsigned block;
     const xst_cuda_gates_layer &l = p.layer[layer_of(map, &block)];
     const uint32_t quad = block * THREADS + threadIdx.x;
-    const uint4 w = random_words(p.key, quad, l.layer, *p.t, p.stage);
+    const uint4 w = l.preserved ? random_words(p.key, quad, l.layer, *p.t, p.stage) : make_uint4(0, 0, 0, 0);
     const uint32_t word[4] = {w.x, w.y, w.z, w.w};
     uint32_t bits = 0;
     for (uint32_t i = 0; i < 4; i++) {

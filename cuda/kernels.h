@@ -107,7 +107,7 @@ typedef struct xst_cuda_gates_layer {
 } xst_cuda_gates_layer;
 
 typedef struct xst_cuda_gates_args {
-    const uint32_t *t;
+    const uint32_t *t; /* or NULL, where no layer has preserved columns */
     uint32_t key[2], stage;
     float temperature;
     bool paper, identity, training;

@@ -42,13 +42,13 @@ rm -f "$out"/*.log "$out"/*.json
 : >"$out/parts"
 
 # Net and task: tiny (10 steps an epoch) for what only has to be right, a small one for a short run.
-tiny=(--net "[4, M, M, 8, M]" --fc "[16]" --expand 1 --round-channels 1 --group 2 --capacity-tasks 3 --tasks 2 --epochs 2
+tiny=(--net "[1, M, M, 8, M, M, 8]" --fc "[16]" --expand 1 --round-channels 1 --group 2 --capacity-tasks 3 --tasks 2 --epochs 2
     --batch 125 --valid-share 0.5 --update-every 5 --eval-every 1 --checkpoint-every 1 --backend cuda --data "$data")
 short=(--width 0.25 --tasks 2 --epochs 4 --precision bf16 --backend cuda --data "$data")
 bench=(--backend cuda --precision bf16)
 if [ -n "$dry" ]; then
     short=("${tiny[@]}" --precision bf16)
-    bench+=(--net "[4, M, M, 8, M]" --fc "[16]" --expand 1 --round-channels 1 --group 2 --batch 8 --rounds 2)
+    bench+=(--net "[1, M, M, 8, M, M, 8]" --fc "[16]" --expand 1 --round-channels 1 --group 2 --batch 8 --rounds 2)
 fi
 
 # part NAME SECONDS: runs run_NAME; exit 77: skipped. The last line of its log says why it was skipped or failed.

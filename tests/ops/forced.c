@@ -36,20 +36,6 @@ static double larger(double a, double b)
     return b > a ? b : a;
 }
 
-/* The share of the second list, both ascending, that is not in the first. */
-static double unlike(const uint32_t *a, const uint32_t *b, int64_t n)
-{
-    int64_t same = 0;
-    for (int64_t i = 0, k = 0; i < n && k < n;) {
-        same += a[i] == b[k];
-        if (a[i] <= b[k])
-            i++;
-        else
-            k++;
-    }
-    return n > 0 ? (double)(n - same) / (double)n : 0.0;
-}
-
 static bool ends_in(const char *name, const char *end)
 {
     const size_t a = strlen(name), b = strlen(end);
@@ -65,7 +51,7 @@ static void compare(small_task *s, xst_tensor t, const void *before, worst *w)
         const double *const a = want, *const b = got, *const from = before;
         w->loss = larger(w->loss, fabs(b[0] - a[0]) / fabs(a[0] - from[0]));
     } else if (ends_in(info->name, "/active")) {
-        w->columns = larger(w->columns, unlike(want, got, n));
+        w->columns = larger(w->columns, small_task_unlike(want, got, n));
     } else if (ends_in(info->name, "/value")) {
         w->off += pow(small_task_distance(got, want, n), 2.0);
         w->moved += pow(small_task_distance(want, before, n), 2.0);
@@ -90,14 +76,15 @@ static void step(small_task *s, xst_program_id id, worst *w)
             free(before[t]);
         }
     free(before);
-    const bool exchange = id == XST_PROGRAM_STEP_EXCHANGE || id == XST_PROGRAM_SHORT_EXCHANGE; /* rows are of other columns */
+    const bool exchange =
+        id == XST_PROGRAM_STEP_EXCHANGE || id == XST_PROGRAM_SHORT_EXCHANGE; /* rows are of other columns */
     if (!exchange && w->moved > 0.0)
         w->change = sqrt(w->off / w->moved);
 }
 
 static void forced(ops_harness *h, const ops_backend *cpu, const ops_backend *other, int steps)
 {
-    const small_task_variant variant = {"forced", false, false, XST_REGROW_KEEP, 34};
+    const small_task_variant variant = {"forced", false, false, XST_REGROW_KEEP, 34, false};
     const bounds *allowed = all_bounds;
     while (allowed->eps != other->eps)
         allowed++;

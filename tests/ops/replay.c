@@ -33,7 +33,7 @@ static void run(ops_harness *h, small_task *s, xst_program_id id)
 
 static void replay(ops_harness *h, const ops_backend *b, xst_precision precision)
 {
-    const small_task_variant variant = {"replay", false, false, XST_REGROW_KEEP, EPOCHS};
+    const small_task_variant variant = {"replay", false, false, XST_REGROW_KEEP, EPOCHS, precision == XST_BF16};
     const xst_backend_options options = {.precision = precision, .deterministic = true};
     xst_backend *plain = NULL;
     xst_error err = {0};

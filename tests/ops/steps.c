@@ -100,9 +100,9 @@ static void steps(ops_harness *h, const ops_backend *backend, const small_task_v
 
 static void test_steps(void **state)
 {
-    const small_task_variant variants[] = {{"columns", false, false, XST_REGROW_KEEP, EPOCHS},
-                                           {"elements", true, false, XST_REGROW_RESET, EPOCHS},
-                                           {"first task", false, true, XST_REGROW_KEEP, EPOCHS}};
+    const small_task_variant variants[] = {{"columns", false, false, XST_REGROW_KEEP, EPOCHS, false},
+                                           {"elements", true, false, XST_REGROW_RESET, EPOCHS, false},
+                                           {"first task", false, true, XST_REGROW_KEEP, EPOCHS, false}};
     ops_harness *const h = *state;
     for (int i = 0; i < h->backends; i++)
         for (int k = 0; k < 3 && h->backend[i].eps <= 0x1p-24; k++) /* in coarser ones choices of columns part ways */

@@ -4,7 +4,7 @@
 load tiny
 
 # Small enough for the stand-in: 10 steps an epoch.
-SMALL=(--net "[4, M, M, 8, M]" --fc "[16]" --expand 1 --round-channels 1 --group 2 --capacity-tasks 3 --epochs 2 --batch 125
+SMALL=(--net "[1, M, M, 8, M, M, 8]" --fc "[16]" --expand 1 --round-channels 1 --group 2 --capacity-tasks 3 --epochs 2 --batch 125
     --valid-share 0.5 --update-every 5 --eval-every 1 --checkpoint-every 1 --backend cuda --deterministic on)
 
 module_is_built() {
@@ -67,4 +67,16 @@ need_stand_in() {
     need_stand_in
     "$XST" train "${SMALL[@]}" --precision bf16 --tasks 1 --epochs 1 --out "$RUN" 2>/dev/null
     "$XST" eval "$RUN" >/dev/null
+}
+
+@test "stand-in: cpg, stage by stage the columns that the CPU keeps" {
+    need_stand_in
+    [ -z "$XST_SANITIZE" ] || skip "takes a minute under sanitizers"
+    echo 20 >"$RUNS/goals"
+    CPG=("${SMALL[@]}" --tasks 1 --epochs 1 --batch 100 --method cpg --cpg-goals "$RUNS/goals" --cpg-train-floor 0
+        --cpg-patience 1)
+    "$XST" train "${CPG[@]}" --out "$RUNS/cuda" 2>/dev/null
+    "$XST" train "${CPG[@]}" --backend cpu --out "$RUNS/cpu" 2>/dev/null
+    [ "$(wc -l <"$RUNS/cuda/metrics.csv")" -gt 3 ]
+    diff <(cut -d, -f1,2,9,11 "$RUNS/cuda/metrics.csv") <(cut -d, -f1,2,9,11 "$RUNS/cpu/metrics.csv")
 }

@@ -23,10 +23,10 @@ static void configure(small_task *s)
 {
     xst_config *const c = &s->config;
     c->net = (xst_widths){10, {5, 0, 17, 0, 16, 0, 33, 0, 16, 0}};
-    c->fc = (xst_widths){2, {20, 32}};
+    c->fc = s->variant->even ? (xst_widths){2, {136, 72}} : (xst_widths){2, {20, 32}};
     c->width = c->expand = 1.0;
     c->round_channels = 1;
-    c->group = 2;
+    c->group = s->variant->even ? 8 : 2;
     c->epochs = s->variant->epochs;
     c->batch = BATCH;
     c->augment = c->bn_recalibrate = true;
@@ -203,4 +203,17 @@ double small_task_distance(const float *a, const float *b, int64_t n)
         sum += d * d;
     }
     return sqrt(sum);
+}
+
+double small_task_unlike(const uint32_t *a, const uint32_t *b, int64_t n)
+{
+    int64_t same = 0;
+    for (int64_t i = 0, k = 0; i < n && k < n;) {
+        same += a[i] == b[k];
+        if (a[i] <= b[k])
+            i++;
+        else
+            k++;
+    }
+    return n > 0 ? (double)(n - same) / (double)n : 0.0;
 }

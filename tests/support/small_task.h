@@ -12,6 +12,7 @@ typedef struct small_task_variant {
     bool element, first; /* granularity; the first task has no preserved columns */
     xst_regrow regrow;
     int epochs; /* of SMALL_TASK_EPOCH_STEPS, the last of which is short; columns are exchanged every other step */
+    bool even;  /* groups of 8 and FC widths that are multiples of 8 */
 } small_task_variant;
 
 enum { SMALL_TASK_EPOCH_STEPS = 3, SMALL_TASK_STEPS_MAX = 120 };
@@ -49,5 +50,7 @@ void small_task_run(small_task *s, int side, xst_program_id id);
 int small_task_epoch_due(const small_task *s, uint32_t t);
 /* Root of the sum of squares of a - b; of a alone where b is NULL. */
 double small_task_distance(const float *a, const float *b, int64_t n);
+/* The share of the second list, both ascending, that is not in the first. */
+double small_task_unlike(const uint32_t *a, const uint32_t *b, int64_t n);
 
 #endif
