@@ -15,11 +15,12 @@
 
 enum { B = 2, C = 8, SIDE = 4, O = 8, CLASSES = 3, FLAT = O * SIDE * SIDE };
 
-/* A conv with columns, BN, a library product, a head's product and its loss: one step, and an exchange of columns. */
+/* A conv with columns, BN, a library product, a masked FC layer (fused in bf16), a head's product and its loss: one
+ * step, and an exchange of columns. */
 typedef struct net {
     xst_tensors tensors;
     xst_program program;
-    xst_geometry geometry;
+    xst_geometry geometry, masked;
 } net;
 
 static xst_tensor add(net *n, const char *name, xst_dtype dtype, xst_tensor_kind kind, int32_t rank, const int64_t *dim)
@@ -57,7 +58,9 @@ static xst_op op_of(xst_op_kind kind, const xst_tensor *in, int ins, const xst_t
 
 static void make(net *n)
 {
-    *n = (net){.program = {.name = "step"}, .geometry = xst_geometry_make(O, C, 3, 3, 4)};
+    *n = (net){.program = {.name = "step"},
+               .geometry = xst_geometry_make(O, C, 3, 3, 4),
+               .masked = xst_geometry_make(16, 16, 1, 1, 8)};
     const int64_t columns = n->geometry.columns, a = 3, length = n->geometry.longest;
     const xst_tensor x = STATE("x", XST_F32, B, C, SIDE, SIDE), labels = STATE("labels", XST_U32, B),
                      t = STATE("t", XST_U32, 1), rates = STATE("rates", XST_F32, 2),
@@ -67,6 +70,8 @@ static void make(net *n)
                      quota = STATE("quota", XST_U32, 4), metrics = STATE("metrics", XST_F64, 2),
                      gamma = STATE("gamma", XST_F32, O), beta = STATE("beta", XST_F32, O),
                      mean = STATE("running_mean", XST_F32, O), var = STATE("running_var", XST_F32, O),
+                     rows = STATE("rows", XST_U32, a), weights = STATE("weights", XST_F32, a, 8),
+                     speeds = STATE("speeds", XST_F32, a, 8), bias = STATE("bias", XST_F32, 16),
                      fc = STATE("fc", XST_F32, 16, FLAT), fc_bias = STATE("fc_bias", XST_F32, 16),
                      head = STATE("head", XST_F32, CLASSES, 16), head_bias = STATE("head_bias", XST_F32, CLASSES);
     const xst_tensor gate = TEMP("gate", columns), slope = TEMP("slope", columns), w = TEMP("w", O, C, 3, 3),
@@ -74,7 +79,9 @@ static void make(net *n)
                      bs = TEMP("bs", O), flat = TEMP("flat", B, FLAT), h = TEMP("h", B, 16),
                      logits = TEMP("logits", B, CLASSES), dlogits = TEMP("dlogits", B, CLASSES),
                      dhead = TEMP("dhead", CLASSES, 16), dhead_bias = TEMP("dhead_bias", CLASSES),
-                     dw = TEMP("dw", O, C, 3, 3);
+                     dw = TEMP("dw", O, C, 3, 3), masked = TEMP("masked", 16, 16, 1, 1), k = TEMP("k", B, 16),
+                     dk = TEMP("dk", B, 16), dh = TEMP("dh", B, 16), dmasked = TEMP("dmasked", 16, 16, 1, 1),
+                     dbias = TEMP("dbias", 16);
     emit(n, op_of(XST_OP_COUNT, NULL, 0, LIST(t)));
     xst_op op = op_of(XST_OP_GATES, LIST(m_r, preserved, t), LIST(gate, slope));
     op.p.gates = (xst_gates_params){.temperature = 1.0f, .training = true};
@@ -88,9 +95,19 @@ static void make(net *n)
     emit(n, op);
     emit(n, op_of(XST_OP_RESHAPE, LIST(z), LIST(flat)));
     emit(n, op_of(XST_OP_LINEAR_FORWARD, LIST(flat, fc, fc_bias), LIST(h)));
-    emit(n, op_of(XST_OP_LINEAR_FORWARD, LIST(h, head, head_bias), LIST(logits)));
+    op = op_of(XST_OP_EFFECTIVE, LIST(-1, -1, rows, weights), LIST(masked));
+    op.p.columns.geometry = n->masked;
+    emit(n, op);
+    emit(n, op_of(XST_OP_LINEAR_FORWARD, LIST(h, masked, bias), LIST(k)));
+    emit(n, op_of(XST_OP_LINEAR_FORWARD, LIST(k, head, head_bias), LIST(logits)));
     emit(n, op_of(XST_OP_LOSS, LIST(logits, labels), LIST(dlogits, metrics)));
-    emit(n, op_of(XST_OP_LINEAR_BACKWARD_WEIGHTS, LIST(h, dlogits), LIST(dhead, dhead_bias)));
+    emit(n, op_of(XST_OP_LINEAR_BACKWARD_DATA, LIST(dlogits, head), LIST(dk)));
+    emit(n, op_of(XST_OP_LINEAR_BACKWARD_WEIGHTS, LIST(k, dlogits), LIST(dhead, dhead_bias)));
+    emit(n, op_of(XST_OP_LINEAR_BACKWARD_DATA, LIST(dk, masked), LIST(dh)));
+    emit(n, op_of(XST_OP_LINEAR_BACKWARD_WEIGHTS, LIST(h, dk), LIST(dmasked, dbias)));
+    op = op_of(XST_OP_COLUMN_SGD, LIST(dmasked, rows, rates), LIST(weights, speeds));
+    op.p.sgd = (xst_sgd_params){.geometry = n->masked, .momentum = 0.9f};
+    emit(n, op);
     emit(n, op_of(XST_OP_CONV_BACKWARD_WEIGHTS, LIST(x, y), LIST(dw)));
     op = op_of(XST_OP_COLUMN_SGD, LIST(dw, active, rates), LIST(value, velocity));
     op.p.sgd = (xst_sgd_params){.geometry = n->geometry, .momentum = 0.9f};
