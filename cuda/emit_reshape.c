@@ -20,14 +20,14 @@ static xst_status run_copy(const xst_session *s, const void *args, xst_error *er
         "reshape", err);
 }
 
-static void emit_copy(cuda_compiler *c, const xst_op *op, size_t bytes)
+static void emit_copy(cuda_compiler *c, const xst_op *op, cuda_form form, size_t bytes)
 {
     copy_args *const a = bytes > 0 ? xst_cuda_step(c, run_copy, sizeof *a) : NULL;
     if (!a)
         return;
     a->bytes = bytes;
-    xst_cuda_in(c, &a->from, op->in[0], CUDA_FORM_RAW);
-    xst_cuda_out(c, &a->to, op->out[0], CUDA_FORM_RAW);
+    xst_cuda_in(c, &a->from, op->in[0], form);
+    xst_cuda_out(c, &a->to, op->out[0], form);
 }
 
 static bool is_map(const xst_tensor_info *info)
@@ -63,11 +63,11 @@ void xst_cuda_emit_reshape(cuda_compiler *c, const cuda_group *group)
     const xst_op *const op = xst_cuda_op(c, group, 0);
     const xst_tensor_info *const x = xst_cuda_info(c, op->in[0]), *const y = xst_cuda_info(c, op->out[0]);
     const cuda_form from = form_of(c, op->in[0]), to = form_of(c, op->out[0]);
-    if (from == CUDA_FORM_RAW) {
-        emit_copy(c, op, xst_tensor_bytes(x));
+    const bool direct = same_shape(x, y), out_of = is_map(x) && !direct, into = is_map(y) && !direct;
+    if (from == CUDA_FORM_RAW || (from == to && !out_of && !into)) {
+        emit_copy(c, op, from, xst_tensor_bytes(x) / (from == CUDA_FORM_BF16 ? 2 : 1));
         return;
     }
-    const bool direct = same_shape(x, y), out_of = is_map(x) && !direct, into = is_map(y) && !direct;
     xst_cuda_transpose_args *const a = xst_cuda_step(c, run_transpose, sizeof *a);
     if (!a)
         return;

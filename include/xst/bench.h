@@ -28,6 +28,8 @@ typedef struct xst_bench_operation {
 
 typedef struct xst_bench_result {
     char machine[128], libraries[256];
+    /* Of a large matrix product and a large copy by the same backend; NaN where it has no plain copy. */
+    double gemm_gflops, copy_gbytes_per_s;
     int steps;
     xst_bench_step step[16];
     int operations;

@@ -33,13 +33,17 @@ static json_t *to_json(const xst_bench_result *r)
                                                     o->operation, "ms", o->ms, "gflops", o->gflops, "gbytes_per_s",
                                                     o->gbytes_per_s, "share", o->share));
     }
-    return json_pack("{s:s, s:s, s:o, s:o, s:f}", "machine", r->machine, "libraries", r->libraries, "step", steps,
-                     "operations", operations, "outside_conv_gemm_share", r->outside_conv_gemm_share);
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:f}", "machine", r->machine, "libraries", r->libraries,
+                     "gemm_gflops", number(r->gemm_gflops), "copy_gbytes_per_s", number(r->copy_gbytes_per_s), "step",
+                     steps, "operations", operations, "outside_conv_gemm_share", r->outside_conv_gemm_share);
 }
 
 static void add_text(const xst_bench_result *r, xst_text *text)
 {
-    xst_text_add(text, "%s, %s\n\n", r->machine, r->libraries);
+    xst_text_add(text, "%s, %s\nlarge matrix product: %.4g GFLOP/s", r->machine, r->libraries, r->gemm_gflops);
+    if (isfinite(r->copy_gbytes_per_s))
+        xst_text_add(text, "; large copy: %.4g GB/s", r->copy_gbytes_per_s);
+    xst_text_add(text, "\n\n");
     xst_text_add(text,
                  "method       task batch  images/s  ms/step  ms with exchange  ceiling images/s  ratio  peak MiB\n");
     for (int i = 0; i < r->steps; i++) {

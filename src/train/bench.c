@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "train/ceiling.h"
+#include "train/machine.h"
 #include "train/state.h"
 #include "train/trainer.h"
 
@@ -213,6 +214,13 @@ static xst_status bench_task(const xst_config *config, int position, int rounds,
         if (status == XST_OK && i == position)
             status = bench_step(&t, &plan, &data, rounds, operations, out, err);
         xst_task_plan_free(&plan);
+    }
+    xst_machine machine = {0};
+    if (status == XST_OK && operations)
+        status = xst_machine_measure(t.api, t.backend, &machine, err);
+    if (operations) {
+        out->gemm_gflops = machine.gemm_gflops;
+        out->copy_gbytes_per_s = machine.copy_gbytes_per_s;
     }
     snprintf(out->machine, sizeof out->machine, "%s", t.facts.device);
     snprintf(out->libraries, sizeof out->libraries, "%s", t.facts.libraries);
