@@ -7,7 +7,7 @@
 #   forced    100 steps from the CPU's state, CPU against CUDA; recorded graphs against single launches
 #   resume    a deterministic run that is killed and resumed ends in the same bits
 #   sanitize  compute-sanitizer on a tiny run: memcheck, racecheck, initcheck, synccheck
-#   bench     xst bench at full width, bf16: step, operations, ceilings
+#   bench     xst bench at full width, bf16: step, operations, ceilings; again with the library's FC products (bench_general)
 #   peer      the same step in PyTorch, eager and compiled
 #   train     a short run, and its evaluation from the files
 #   full      experiments/paper.yaml as it is (20 tasks x 100 epochs): not part of the 8 minutes
@@ -125,7 +125,10 @@ run_sanitize() {
 }
 
 run_bench() {
-    "$xst" bench "${bench[@]}" --json >"$out/bench.json" || { rm -f "$out/bench.json"; return 1; }
+    local one
+    for one in bench bench_general; do
+        XST_CUDA_FC=${one#bench_} "$xst" bench "${bench[@]}" --json >"$out/$one.json" || { rm -f "$out/$one.json"; return 1; }
+    done
 }
 
 run_peer() {
@@ -161,7 +164,7 @@ part full 1200
     awk -F '\t' '{printf "%s{\"part\": \"%s\", \"status\": \"%s\", \"exit\": %d, \"seconds\": %s, \"note\": \"%s\"}",
                   (NR > 1 ? ", " : ""), $1, $2, $3, $4, $5}' "$out/parts"
     printf ']'
-    for file in bench peer_eager peer_compiled eval full; do
+    for file in bench bench_general peer_eager peer_compiled eval full; do
         if [ -s "$out/$file.json" ]; then
             printf ', "%s": %s' "$file" "$(cat "$out/$file.json")"
         fi
