@@ -1,6 +1,7 @@
-/* BN_RELU_FORWARD, BN_RELU_BACKWARD and BN_RELU_EVAL of program/ops.h on maps [rows][C], rows = B*H*W.
+/* BN_RELU_FORWARD, BN_RELU_BACKWARD, BN_RELU_EVAL and BN_RELU_EVAL_BACKWARD of program/ops.h on maps [rows][C], rows =
+ * B*H*W.
  *
- * Two launches, forward and backward alike:
+ * Two launches, forward and backward alike (those of evaluation have the second alone):
  *   reduce   two sums per channel. A block has a tile of channels and a chunk of rows; the last block of a tile to
  *            finish adds the chunks up, in their order, and makes the statistics of its channels.
  *              forward   sum of (x - x0), of (x - x0)^2; x0 = the channel's first value, so that a large mean does not
@@ -246,6 +247,22 @@ template <class T, int n> __global__ void bn_backward_apply_kernel(const __grid_
     store<n>(static_cast<T *>(p.dx) + at.at, dx);
 }
 
+/* The running statistics are constants. */
+template <class T, int n> __global__ void bn_eval_backward_kernel(const __grid_constant__ xst_cuda_bn_args p)
+{
+    const place at = place_of<n>(p);
+    if (!at.exists)
+        return;
+    float y[n], dy[n], var[n], gamma[n], dx[n];
+    load<n>(y, static_cast<const T *>(p.y) + at.at);
+    load<n>(dy, static_cast<const T *>(p.dy) + at.at);
+    load<n>(var, static_cast<const float *>(p.running_var) + at.channel);
+    load<n>(gamma, p.gamma + at.channel);
+    for (int k = 0; k < n; k++)
+        dx[k] = y[k] > 0.0f ? dy[k] * (gamma[k] / sqrtf(var[k] + p.eps)) : 0.0f;
+    store<n>(static_cast<T *>(p.dx) + at.at, dx);
+}
+
 template <class T, int n> unsigned apply_blocks(const xst_cuda_bn_args &p)
 {
     return blocks_for(uint64_t(p.rows) * p.channels / n, THREADS);
@@ -276,6 +293,11 @@ template <class T, int n> cudaError_t backward(const xst_cuda_queue *q, const xs
 template <class T, int n> cudaError_t eval(const xst_cuda_queue *q, const xst_cuda_bn_args &p)
 {
     return LAUNCH(q, (bn_apply_kernel<T, n, true>), (apply_blocks<T, n>(p)), THREADS, 0, p);
+}
+
+template <class T, int n> cudaError_t eval_backward(const xst_cuda_queue *q, const xst_cuda_bn_args &p)
+{
+    return LAUNCH(q, (bn_eval_backward_kernel<T, n>), (apply_blocks<T, n>(p)), THREADS, 0, p);
 }
 
 bool refused(const xst_cuda_bn_args *args)
@@ -328,4 +350,15 @@ extern "C" cudaError_t xst_cuda_bn_relu_eval(const xst_cuda_queue *q, const xst_
     if (args->channels % 8 == 0)
         return args->type == XST_CUDA_F32 ? eval<float, 8>(q, *args) : eval<uint16_t, 8>(q, *args);
     return args->type == XST_CUDA_F32 ? eval<float, 1>(q, *args) : eval<uint16_t, 1>(q, *args);
+}
+
+extern "C" cudaError_t xst_cuda_bn_relu_eval_backward(const xst_cuda_queue *q, const xst_cuda_bn_args *args)
+{
+    if (refused(args))
+        return cudaErrorInvalidValue;
+    if (nothing(args))
+        return cudaSuccess;
+    if (args->channels % 8 == 0)
+        return args->type == XST_CUDA_F32 ? eval_backward<float, 8>(q, *args) : eval_backward<uint16_t, 8>(q, *args);
+    return args->type == XST_CUDA_F32 ? eval_backward<float, 1>(q, *args) : eval_backward<uint16_t, 1>(q, *args);
 }

@@ -20,6 +20,7 @@ static cuda_emit *const emitters[XST_OP_KINDS] = {
     [XST_OP_BN_RELU_FORWARD] = xst_cuda_emit_bn,
     [XST_OP_BN_RELU_BACKWARD] = xst_cuda_emit_bn,
     [XST_OP_BN_RELU_EVAL] = xst_cuda_emit_bn,
+    [XST_OP_BN_RELU_EVAL_BACKWARD] = xst_cuda_emit_bn_eval_backward,
     [XST_OP_POOL_FORWARD] = xst_cuda_emit_pool,
     [XST_OP_POOL_BACKWARD] = xst_cuda_emit_pool,
     [XST_OP_RESHAPE] = xst_cuda_emit_reshape,
@@ -111,7 +112,10 @@ static xst_status emit(cuda_compiler *c)
     xst_cuda_plan_fused(c);
     for (c->at = 0; c->at < c->groups && c->status == XST_OK; c->at++) {
         const cuda_group *const group = &c->group[c->at];
-        emitters[group->kind](c, group);
+        if (emitters[group->kind])
+            emitters[group->kind](c, group);
+        else
+            c->status = xst_fail(c->err, XST_ERROR_INTERNAL, "cuda: this operation is not there");
         xst_cuda_group_end(c);
         if (c->status != XST_OK) {
             const xst_op *const op = xst_cuda_op(c, group, group->count - 1);

@@ -150,6 +150,30 @@ void xst_cuda_emit_bn(cuda_compiler *c, const cuda_group *group)
         xst_cuda_use_zeroed(c, &a->scratch, CUDA_ZEROED_BN, xst_cuda_bn_scratch(a->rows, a->channels));
 }
 
+static xst_status run_bn_eval_backward(const xst_session *s, const void *args, xst_error *err)
+{
+    return xst_cuda_check(s, xst_cuda_bn_relu_eval_backward(&s->queue, args), "batch normalisation, backward", err);
+}
+
+void xst_cuda_emit_bn_eval_backward(cuda_compiler *c, const cuda_group *group)
+{
+    const xst_op *const op = xst_cuda_op(c, group, 0);
+    const int64_t *const dx = xst_cuda_info(c, op->out[0])->dim;
+    const cuda_form form = xst_cuda_own(c, op->out[0]);
+    xst_cuda_bn_args *const a = xst_cuda_step(c, run_bn_eval_backward, sizeof *a);
+    if (!a)
+        return;
+    a->type = xst_cuda_type_of(form);
+    a->rows = (uint32_t)(dx[0] * dx[2] * dx[3]);
+    a->channels = (uint32_t)dx[1];
+    a->eps = op->p.bn.eps;
+    xst_cuda_in(c, &a->dy, op->in[0], form);
+    xst_cuda_in(c, &a->y, op->in[1], form);
+    xst_cuda_in(c, &a->gamma, op->in[2], CUDA_FORM_F32);
+    xst_cuda_in(c, &a->running_var, op->in[3], CUDA_FORM_F32);
+    xst_cuda_out(c, &a->dx, op->out[0], form);
+}
+
 static xst_status run_pool_forward(const xst_session *s, const void *args, xst_error *err)
 {
     return xst_cuda_check(s, xst_cuda_pool_forward(&s->queue, args), "pool", err);

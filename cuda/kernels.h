@@ -245,8 +245,8 @@ cudaError_t xst_cuda_prune(const xst_cuda_queue *q, const xst_cuda_prune_args *a
 /* ---- batch normalisation + ReLU, pooling --------------------------------------------------------------------------
  */
 
-/* BN_RELU_FORWARD, BN_RELU_BACKWARD, BN_RELU_EVAL on maps [rows][channels], rows = B*H*W. Statistics are f32, sums
- * of a channel in a fixed order. */
+/* BN_RELU_FORWARD, BN_RELU_BACKWARD, BN_RELU_EVAL, BN_RELU_EVAL_BACKWARD (dy, y, gamma, running_var, dx) on maps
+ * [rows][channels], rows = B*H*W. Statistics are f32, sums of a channel in a fixed order. */
 typedef struct xst_cuda_bn_args {
     xst_cuda_type type;
     uint32_t rows, channels;
@@ -267,6 +267,7 @@ size_t xst_cuda_bn_scratch(uint32_t rows, uint32_t channels);
 cudaError_t xst_cuda_bn_relu_forward(const xst_cuda_queue *q, const xst_cuda_bn_args *args);
 cudaError_t xst_cuda_bn_relu_backward(const xst_cuda_queue *q, const xst_cuda_bn_args *args);
 cudaError_t xst_cuda_bn_relu_eval(const xst_cuda_queue *q, const xst_cuda_bn_args *args);
+cudaError_t xst_cuda_bn_relu_eval_backward(const xst_cuda_queue *q, const xst_cuda_bn_args *args);
 
 /* POOL_FORWARD: y[batch][H div 2][W div 2][C] from x. POOL_BACKWARD: dx from dy and x; y is not needed. */
 typedef struct xst_cuda_pool_args {

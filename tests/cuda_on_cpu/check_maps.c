@@ -163,6 +163,25 @@ static void bn_backward(const bn_case *b)
     check_case(ok, "bn backward %u x %u x %u^2 type %d", b->batch, b->channels, b->side, b->type);
 }
 
+static void bn_eval_backward(const bn_case *b)
+{
+    const size_t n = (size_t)b->batch * b->channels * b->side * b->side;
+    const bn_numbers m = make_bn(b);
+    ref_bn(b, &m, true);
+    for (size_t i = 0; i < n; i++)
+        m.y[i] = check_round(b->type, m.y[i]);
+    const xst_ref_tensor dy = map_tensor(m.dy, b), y = map_tensor(m.y, b), dx = map_tensor(m.dx, b);
+    const xst_ref_tensor g = check_reals(m.gamma, b->channels), rv = check_reals(m.running_var, b->channels);
+    xst_ref_bn_relu_eval_backward(&(xst_ref_call){.op = &bn_op, .in = {&dy, &y, &g, &rv}, .out = {&dx}});
+    xst_cuda_bn_args a = bn_args(b, &m);
+    a.y = check_upload(nhwc(m.y, b), n, b->type);
+    a.dx = check_upload(nhwc(m.dy, b), n, b->type);
+    a.dy = a.dx; /* in place */
+    const bool ok = xst_cuda_bn_relu_eval_backward(&check_queue, &a) == cudaSuccess &&
+                    check_near(a.dx, b->type, nhwc(m.dx, b), n, 2 * check_epsilon(b->type) + 1e-6, 0);
+    check_case(ok, "bn eval backward %u x %u x %u^2 type %d", b->batch, b->channels, b->side, b->type);
+}
+
 void check_bn(bool small)
 {
     static const bn_case cases[] = {{2, 1, 1, XST_CUDA_F32, 0, false},   {33, 3, 2, XST_CUDA_F32, 0, true},
@@ -173,6 +192,7 @@ void check_bn(bool small)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0] - (small ? 2 : 0); i++) {
         bn_forward(&cases[i]);
         bn_backward(&cases[i]);
+        bn_eval_backward(&cases[i]);
     }
 }
 
