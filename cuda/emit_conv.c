@@ -99,10 +99,16 @@ static cudnnStatus_t workspace_of(const xst_session *s, const conv_args *a, int 
     }
 }
 
+/* What cuDNN says of an algorithm that does not serve a shape: since version 9 one of many reasons. */
+static bool is_unfit(cudnnStatus_t e)
+{
+    return e >= CUDNN_STATUS_NOT_SUPPORTED && e < CUDNN_STATUS_INTERNAL_ERROR;
+}
+
 static xst_status choose_by_rule(const xst_session *s, const conv_args *a, cuda_conv_choice *choice, xst_error *err)
 {
     cudnnStatus_t e = CUDNN_STATUS_NOT_SUPPORTED;
-    for (const int *rule = rules[a->direction]; *rule >= 0 && e == CUDNN_STATUS_NOT_SUPPORTED; rule++) {
+    for (const int *rule = rules[a->direction]; *rule >= 0 && is_unfit(e); rule++) {
         choice->algorithm = *rule;
         e = workspace_of(s, a, *rule, &choice->workspace);
     }

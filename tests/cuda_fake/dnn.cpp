@@ -23,7 +23,8 @@ struct Convolution {
     cudnnMathType_t math;
 };
 
-enum { ALGORITHM = 1 }; // the only one that works
+// The only ones that work: forward not the first that the backend would like, so that it has to look further.
+enum { FORWARD_WORKS = CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_GEMM, BACKWARD_WORKS = 1 };
 constexpr size_t WORKSPACE = 96;
 
 template <class T, class H> T *as(H handle)
@@ -100,12 +101,12 @@ void run(const Shapes &s, const Operands &o)
         fake_store(o.out, k, s.x.bf16, data[written][k]);
 }
 
-cudnnStatus_t convolve(cudnnHandle_t h, const void *alpha, const void *beta, const Shapes &s, int algorithm, void *work,
+cudnnStatus_t convolve(cudnnHandle_t h, const void *alpha, const void *beta, const Shapes &s, bool works, void *work,
                        size_t bytes, const Operands &o)
 {
     if (*static_cast<const float *>(alpha) != 1.0f || *static_cast<const float *>(beta) != 0.0f)
         return CUDNN_STATUS_NOT_SUPPORTED;
-    if (!s.fit() || algorithm != ALGORITHM || !work || bytes < WORKSPACE)
+    if (!s.fit() || !works || !work || bytes < WORKSPACE)
         return CUDNN_STATUS_BAD_PARAM;
     const cudaError_t e = fake_enqueue(as<Handle>(h)->stream, [=] {
         fake_state()->launches++;
@@ -117,7 +118,8 @@ cudnnStatus_t convolve(cudnnHandle_t h, const void *alpha, const void *beta, con
 }
 
 // The fastest wants too much memory, the next does not work, the third is the one to take. Measuring spoils `out`.
-template <class Perf> cudnnStatus_t find(const Shapes &s, void *out, size_t size, int asked, int *given, Perf *perf)
+template <class Perf>
+cudnnStatus_t find(int works, const Shapes &s, void *out, size_t size, int asked, int *given, Perf *perf)
 {
     if (!s.fit() || asked < 3)
         return CUDNN_STATUS_BAD_PARAM;
@@ -125,7 +127,7 @@ template <class Perf> cudnnStatus_t find(const Shapes &s, void *out, size_t size
     const size_t memory[] = {size_t(1) << 40, WORKSPACE, WORKSPACE};
     for (int i = 0; i < 3; i++) {
         perf[i] = {};
-        perf[i].algo = decltype(perf[i].algo)(i == 2 ? int(ALGORITHM) : 0);
+        perf[i].algo = decltype(perf[i].algo)(i == 2 ? works : 1 - works);
         perf[i].status = status[i];
         perf[i].memory = memory[i];
         perf[i].mathType = s.c.math;
@@ -141,10 +143,10 @@ Shapes shapes(cudnnTensorDescriptor_t x, cudnnFilterDescriptor_t w, cudnnConvolu
     return {*as<Tensor>(x), *as<Tensor>(y), *as<Filter>(w), *as<Convolution>(c)};
 }
 
-cudnnStatus_t workspace(int algorithm, size_t *bytes)
+cudnnStatus_t workspace(bool works, size_t *bytes)
 {
     *bytes = WORKSPACE;
-    return algorithm == ALGORITHM ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_NOT_SUPPORTED;
+    return works ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_NOT_SUPPORTED_SHAPE;
 }
 
 size_t size_of(const Tensor &t)
@@ -245,7 +247,7 @@ cudnnStatus_t fake_cudnnFindConvolutionForwardAlgorithmEx(cudnnHandle_t, const c
                                                           int *given, cudnnConvolutionFwdAlgoPerf_t *perf, void *,
                                                           size_t)
 {
-    return find(shapes(xd, wd, cd, yd), y, size_of(*as<Tensor>(yd)), asked, given, perf);
+    return find(FORWARD_WORKS, shapes(xd, wd, cd, yd), y, size_of(*as<Tensor>(yd)), asked, given, perf);
 }
 
 cudnnStatus_t fake_cudnnFindConvolutionBackwardDataAlgorithmEx(cudnnHandle_t, const cudnnFilterDescriptor_t wd,
@@ -255,7 +257,7 @@ cudnnStatus_t fake_cudnnFindConvolutionBackwardDataAlgorithmEx(cudnnHandle_t, co
                                                                int *given, cudnnConvolutionBwdDataAlgoPerf_t *perf,
                                                                void *, size_t)
 {
-    return find(shapes(xd, wd, cd, yd), dx, size_of(*as<Tensor>(xd)), asked, given, perf);
+    return find(BACKWARD_WORKS, shapes(xd, wd, cd, yd), dx, size_of(*as<Tensor>(xd)), asked, given, perf);
 }
 
 cudnnStatus_t fake_cudnnFindConvolutionBackwardFilterAlgorithmEx(cudnnHandle_t, const cudnnTensorDescriptor_t xd,
@@ -266,7 +268,7 @@ cudnnStatus_t fake_cudnnFindConvolutionBackwardFilterAlgorithmEx(cudnnHandle_t, 
                                                                  void *, size_t)
 {
     const Filter &w = *as<Filter>(wd);
-    return find(shapes(xd, wd, cd, yd), dw, size_t(w.k * w.h * w.w) * size_t(w.c), asked, given, perf);
+    return find(BACKWARD_WORKS, shapes(xd, wd, cd, yd), dw, size_t(w.k * w.h * w.w) * size_t(w.c), asked, given, perf);
 }
 
 cudnnStatus_t fake_cudnnGetConvolutionForwardWorkspaceSize(cudnnHandle_t, const cudnnTensorDescriptor_t,
@@ -275,7 +277,7 @@ cudnnStatus_t fake_cudnnGetConvolutionForwardWorkspaceSize(cudnnHandle_t, const 
                                                            const cudnnTensorDescriptor_t, cudnnConvolutionFwdAlgo_t a,
                                                            size_t *bytes)
 {
-    return workspace(int(a), bytes);
+    return workspace(int(a) == FORWARD_WORKS, bytes);
 }
 
 cudnnStatus_t fake_cudnnGetConvolutionBackwardDataWorkspaceSize(cudnnHandle_t, const cudnnFilterDescriptor_t,
@@ -284,7 +286,7 @@ cudnnStatus_t fake_cudnnGetConvolutionBackwardDataWorkspaceSize(cudnnHandle_t, c
                                                                 const cudnnTensorDescriptor_t,
                                                                 cudnnConvolutionBwdDataAlgo_t a, size_t *bytes)
 {
-    return workspace(int(a), bytes);
+    return workspace(int(a) == BACKWARD_WORKS, bytes);
 }
 
 cudnnStatus_t fake_cudnnGetConvolutionBackwardFilterWorkspaceSize(cudnnHandle_t, const cudnnTensorDescriptor_t,
@@ -293,7 +295,7 @@ cudnnStatus_t fake_cudnnGetConvolutionBackwardFilterWorkspaceSize(cudnnHandle_t,
                                                                   const cudnnFilterDescriptor_t,
                                                                   cudnnConvolutionBwdFilterAlgo_t a, size_t *bytes)
 {
-    return workspace(int(a), bytes);
+    return workspace(int(a) == BACKWARD_WORKS, bytes);
 }
 
 cudnnStatus_t fake_cudnnConvolutionForward(cudnnHandle_t h, const void *alpha, const cudnnTensorDescriptor_t xd,
@@ -302,7 +304,7 @@ cudnnStatus_t fake_cudnnConvolutionForward(cudnnHandle_t h, const void *alpha, c
                                            void *work, size_t bytes, const void *beta, const cudnnTensorDescriptor_t yd,
                                            void *y)
 {
-    return convolve(h, alpha, beta, shapes(xd, wd, cd, yd), int(a), work, bytes, {x, w, nullptr, y});
+    return convolve(h, alpha, beta, shapes(xd, wd, cd, yd), int(a) == FORWARD_WORKS, work, bytes, {x, w, nullptr, y});
 }
 
 cudnnStatus_t fake_cudnnConvolutionBackwardData(cudnnHandle_t h, const void *alpha, const cudnnFilterDescriptor_t wd,
@@ -311,7 +313,8 @@ cudnnStatus_t fake_cudnnConvolutionBackwardData(cudnnHandle_t h, const void *alp
                                                 void *work, size_t bytes, const void *beta,
                                                 const cudnnTensorDescriptor_t xd, void *dx)
 {
-    return convolve(h, alpha, beta, shapes(xd, wd, cd, yd), int(a), work, bytes, {nullptr, w, dy, dx});
+    return convolve(h, alpha, beta, shapes(xd, wd, cd, yd), int(a) == BACKWARD_WORKS, work, bytes,
+                    {nullptr, w, dy, dx});
 }
 
 cudnnStatus_t fake_cudnnConvolutionBackwardFilter(cudnnHandle_t h, const void *alpha, const cudnnTensorDescriptor_t xd,
@@ -320,7 +323,8 @@ cudnnStatus_t fake_cudnnConvolutionBackwardFilter(cudnnHandle_t h, const void *a
                                                   cudnnConvolutionBwdFilterAlgo_t a, void *work, size_t bytes,
                                                   const void *beta, const cudnnFilterDescriptor_t wd, void *dw)
 {
-    return convolve(h, alpha, beta, shapes(xd, wd, cd, yd), int(a), work, bytes, {x, nullptr, dy, dw});
+    return convolve(h, alpha, beta, shapes(xd, wd, cd, yd), int(a) == BACKWARD_WORKS, work, bytes,
+                    {x, nullptr, dy, dw});
 }
 
 const char *fake_cudnnGetErrorString(cudnnStatus_t)
