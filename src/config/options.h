@@ -23,12 +23,12 @@ typedef struct xst_option {
     const char *name;
     size_t offset; /* into struct xst_config */
     xst_option_type type;
+    bool scaled;                /* an XST_OPTION_INT that stands for 100 epochs (xst_config_epochs) */
     double low, high;           /* of a number, or of each item of a list */
     const char *const *choices; /* NULL-terminated; of an XST_OPTION_INT: the only numbers it takes */
     const char *fallback;       /* default, as text; for a flag it also sets the style of printing, 0/1 or off/on */
     const char *unit;           /* NULL: none */
     const char *help;
-    bool scaled;        /* an XST_OPTION_INT that stands for 100 epochs (xst_config_epochs) */
     const char *source; /* where the option, or its default, comes from */
 } xst_option;
 

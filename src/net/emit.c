@@ -312,11 +312,13 @@ static xst_status frozen_bn_backward(xst_emitter *e, int i, xst_tensor dy, xst_t
         status = xst_emit_find(e->tensors, name, NULL, &op.in[3], err);
     if (status == XST_OK)
         status = map_temp(e, l->bn, "dx", l->out, l->side, dx, err);
+    if (status != XST_OK)
+        return status;
     op.p.bn = (xst_bn_params){.momentum = e->bn_momentum, .eps = 1e-5f};
     op.in[0] = dy;
     op.in[1] = e->y[i];
     op.out[0] = *dx;
-    return status == XST_OK ? add(e, &op, err) : status;
+    return add(e, &op, err);
 }
 
 static xst_status bn_backward(xst_emitter *e, int i, xst_tensor dy, xst_tensor *dx, xst_error *err)
