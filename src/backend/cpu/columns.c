@@ -72,12 +72,42 @@ uint32_t xst_cpu_active_below(const cpu_columns *c, const uint32_t *active, uint
     return low;
 }
 
-void xst_cpu_column_put(const cpu_columns *c, uint32_t column, float *weights, const float *compact)
+/* The entries of column[n] that belong to the filter of the first. */
+static uint32_t same_filter(const uint32_t *column, uint32_t n, uint32_t groups)
+{
+    const uint32_t first = column[0] - column[0] % groups;
+    uint32_t i = 1;
+    while (i < n && column[i] - first < groups)
+        i++;
+    return i;
+}
+
+/* Columns of one weight, all of one filter; at[k] is where column first + k has it. */
+static void put_single(float *base, const int64_t *at, uint32_t first, const uint32_t *column, uint32_t n,
+                       const float *compact)
+{
+    for (uint32_t i = 0; i < n; i++)
+        base[at[column[i] - first]] = compact ? compact[i] : 0.0f;
+}
+
+void xst_cpu_columns_put(const cpu_columns *c, const uint32_t *column, uint32_t n, float *weights, const float *compact)
 {
     const uint32_t groups = (uint32_t)c->geometry.groups;
-    float *const base = weights + c->filter[column / groups];
-    const int64_t *const at = c->weight + column % groups * c->step;
-    const int32_t length = xst_column_length(&c->geometry, column);
-    for (int32_t r = 0; r < length; r++)
-        base[at[r]] = compact ? compact[r] : 0.0f;
+    const int32_t longest = c->geometry.longest;
+    for (uint32_t i = 0, count = 0; i < n; i += count) {
+        const uint32_t o = column[i] / groups, first = o * groups;
+        float *const base = weights + c->filter[o];
+        const float *const from = compact ? compact + (int64_t)i * longest : NULL;
+        count = same_filter(column + i, n - i, groups);
+        if (longest == 1) {
+            put_single(base, c->weight, first, column + i, count, from);
+            continue;
+        }
+        for (uint32_t k = 0; k < count; k++) {
+            const int64_t *const at = c->weight + (column[i + k] - first) * c->step;
+            const int32_t length = xst_column_length(&c->geometry, column[i + k]);
+            for (int32_t r = 0; r < length; r++)
+                base[at[r]] = from ? from[(int64_t)k * longest + r] : 0.0f;
+        }
+    }
 }

@@ -134,7 +134,7 @@ static void clear_dropped(const variant *v, const uint32_t *old, uint32_t n, con
         while (j < m && now[j] < old[i])
             j++;
         if (j == m || now[j] != old[i])
-            xst_cpu_column_put(&v->to, old[i], v->w_eff->data, NULL);
+            xst_cpu_columns_put(&v->to, &old[i], 1, v->w_eff->data, NULL);
     }
 }
 
@@ -152,8 +152,8 @@ static void write_job(const effective *e, const variant *v, const cpu_job *job, 
         write_tile[e->isa](v, job, gate, e->frozen->data);
     else if (e->frozen)
         write_columns[e->isa](v, job, gate, e->frozen->data);
-    for (uint32_t i = begin; i < end; i++)
-        xst_cpu_column_put(&v->to, active[i], v->w_eff->data, value + (int64_t)i * v->to.geometry.longest);
+    xst_cpu_columns_put(&v->to, active + begin, end - begin, v->w_eff->data,
+                        value + (int64_t)begin * v->to.geometry.longest);
 }
 
 static void run_job(const effective *e, int64_t index)

@@ -88,7 +88,7 @@ XST_CPU_BODY void nesterov(float *w, float *velocity, float dw, float rate, floa
     *w = fmaf(-rate, fmaf(mu, v, g), *w);
 }
 
-/* Active columns begin .. end-1. */
+/* Active columns begin .. end-1 of more than one weight. */
 XST_CPU_BODY void update_columns_body(const cpu_column_sgd *s, const cpu_columns *c, int64_t begin, int64_t end,
                                       int64_t first, const float *dw)
 {
@@ -117,6 +117,29 @@ XST_CPU_KERNEL(update_columns,
                 const float *dw),
                (s, c, begin, end, first, dw))
 
+/* Active columns begin .. end-1 of one weight, all of filter o; dw points to that filter. */
+XST_CPU_BODY void update_singles_body(const cpu_column_sgd *s, const cpu_columns *c, int64_t begin, int64_t end,
+                                      int64_t o, const float *dw)
+{
+    const uint32_t *const active = s->active->data, first = (uint32_t)(o * c->geometry.groups);
+    const int64_t *const at = c->weight;
+    const float rate = *(const float *)s->rates->data, mu = s->momentum, decay = s->decay;
+    float *const w = s->value->data, *const v = s->velocity->data;
+    if (c->arrangement == CPU_ROWS) {
+        const float *const row = dw + at[0];
+#pragma omp simd
+        for (int64_t i = begin; i < end; i++)
+            nesterov(&w[i], &v[i], row[active[i] - first], rate, mu, decay);
+    } else {
+#pragma omp simd
+        for (int64_t i = begin; i < end; i++)
+            nesterov(&w[i], &v[i], dw[at[active[i] - first]], rate, mu, decay);
+    }
+}
+XST_CPU_KERNEL(update_singles,
+               (const cpu_column_sgd *s, const cpu_columns *c, int64_t begin, int64_t end, int64_t o, const float *dw),
+               (s, c, begin, end, o, dw))
+
 cpu_column_sgd xst_cpu_column_sgd_of(cpu_compiler *c, const xst_op *op)
 {
     return (cpu_column_sgd){.momentum = op->p.sgd.momentum,
@@ -131,8 +154,17 @@ cpu_column_sgd xst_cpu_column_sgd_of(cpu_compiler *c, const xst_op *op)
 void xst_cpu_column_sgd_job(const cpu_column_sgd *s, const cpu_columns *c, xst_cpu_isa isa, const cpu_job *job,
                             const float *dw)
 {
-    update_columns[isa](s, c, xst_cpu_active_below(c, s->active->data, s->actives, job->first),
-                        xst_cpu_active_below(c, s->active->data, s->actives, job->last), job->first, dw);
+    const uint32_t *const active = s->active->data;
+    uint32_t begin = xst_cpu_active_below(c, active, s->actives, job->first);
+    if (c->geometry.longest > 1) {
+        update_columns[isa](s, c, begin, xst_cpu_active_below(c, active, s->actives, job->last), job->first, dw);
+        return;
+    }
+    for (int64_t o = job->first; o < job->last; o++) {
+        const uint32_t end = xst_cpu_active_below(c, active, s->actives, o + 1);
+        update_singles[isa](s, c, begin, end, o, dw + (c->filter[o] - c->filter[job->first]));
+        begin = end;
+    }
 }
 
 typedef struct sgd {
