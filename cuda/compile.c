@@ -13,6 +13,7 @@ static cuda_emit *const emitters[XST_OP_KINDS] = {
     [XST_OP_TRAIN_BATCH] = xst_cuda_emit_batch,
     [XST_OP_EVAL_BATCH] = xst_cuda_emit_batch,
     [XST_OP_GATES] = xst_cuda_emit_gates,
+    [XST_OP_MASK_COUNT] = xst_cuda_emit_mask_count,
     [XST_OP_EFFECTIVE] = xst_cuda_emit_effective,
     [XST_OP_CONV_FORWARD] = xst_cuda_emit_conv,
     [XST_OP_CONV_BACKWARD_DATA] = xst_cuda_emit_conv,

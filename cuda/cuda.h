@@ -268,6 +268,6 @@ cuda_emit xst_cuda_emit_count, xst_cuda_emit_shuffle, xst_cuda_emit_batch, xst_c
     xst_cuda_emit_conv, xst_cuda_emit_bn, xst_cuda_emit_bn_eval_backward, xst_cuda_emit_pool, xst_cuda_emit_reshape,
     xst_cuda_emit_linear_forward, xst_cuda_emit_linear_data, xst_cuda_emit_linear_weights, xst_cuda_emit_relu,
     xst_cuda_emit_loss, xst_cuda_emit_mask, xst_cuda_emit_adam, xst_cuda_emit_column_sgd, xst_cuda_emit_sgd,
-    xst_cuda_emit_drop_grow, xst_cuda_emit_prune;
+    xst_cuda_emit_drop_grow, xst_cuda_emit_prune, xst_cuda_emit_mask_count;
 
 #endif

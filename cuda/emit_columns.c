@@ -37,6 +37,23 @@ void xst_cuda_emit_gates(cuda_compiler *c, const cuda_group *group)
     }
 }
 
+static xst_status run_mask_count(const xst_session *s, const void *args, xst_error *err)
+{
+    return xst_cuda_check(s, xst_cuda_mask_count(&s->queue, args), "counting gates", err);
+}
+
+void xst_cuda_emit_mask_count(cuda_compiler *c, const cuda_group *group)
+{
+    const xst_op *const op = xst_cuda_op(c, group, 0);
+    xst_cuda_mask_count_args *const a = xst_cuda_step(c, run_mask_count, sizeof *a);
+    if (!a)
+        return;
+    a->n = (uint32_t)xst_tensor_elements(xst_cuda_info(c, op->in[0]));
+    xst_cuda_in(c, &a->m_r, op->in[0], CUDA_FORM_F32);
+    xst_cuda_in(c, &a->preserved, op->in[1], CUDA_FORM_RAW);
+    xst_cuda_out(c, &a->counts, op->out[0], CUDA_FORM_RAW);
+}
+
 static xst_status run_effective(const xst_session *s, const void *args, xst_error *err)
 {
     return xst_cuda_check(s, xst_cuda_effective(&s->queue, args), "effective weights", err);

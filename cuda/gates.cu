@@ -64,7 +64,32 @@ __global__ void gates_kernel(const __grid_constant__ xst_cuda_gates_args p, cons
         l.bits[quad / 8] = bits;
 }
 
+/* MASK_COUNT: a thread looks at four neighbours; integer sums, so their order does not matter. */
+__global__ void mask_count_kernel(const __grid_constant__ xst_cuda_mask_count_args p)
+{
+    const uint32_t first = (blockIdx.x * THREADS + threadIdx.x) * 4;
+    uint32_t on = 0, all = 0;
+    for (uint32_t c = first; c < min(first + 4, p.n); c++) {
+        const bool there = p.preserved[c] != 0;
+        all += there ? 1 : 0;
+        on += there && p.m_r[c] > 0.0f ? 1 : 0;
+    }
+    for (int with = 1; with < 32; with *= 2) {
+        on += __shfl_xor_sync(ALL_LANES, on, with);
+        all += __shfl_xor_sync(ALL_LANES, all, with);
+    }
+    if (threadIdx.x % 32 == 0 && all > 0) {
+        atomicAdd(&p.counts[0], on);
+        atomicAdd(&p.counts[1], all);
+    }
+}
+
 } // namespace
+
+extern "C" cudaError_t xst_cuda_mask_count(const xst_cuda_queue *q, const xst_cuda_mask_count_args *args)
+{
+    return args->n == 0 ? cudaSuccess : LAUNCH(q, mask_count_kernel, blocks_for(args->n, COLUMNS), THREADS, 0, *args);
+}
 
 extern "C" cudaError_t xst_cuda_gates(const xst_cuda_queue *q, const xst_cuda_gates_args *args)
 {

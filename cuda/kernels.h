@@ -116,6 +116,15 @@ typedef struct xst_cuda_gates_args {
 } xst_cuda_gates_args;
 cudaError_t xst_cuda_gates(const xst_cuda_queue *q, const xst_cuda_gates_args *args);
 
+/* MASK_COUNT of one layer: once an epoch. */
+typedef struct xst_cuda_mask_count_args {
+    const float *m_r;         /* [n] */
+    const uint8_t *preserved; /* [n] */
+    uint32_t *counts;         /* [2] */
+    uint32_t n;
+} xst_cuda_mask_count_args;
+cudaError_t xst_cuda_mask_count(const xst_cuda_queue *q, const xst_cuda_mask_count_args *args);
+
 /* EFFECTIVE of all layers in one launch; general: any group, element granularity. */
 typedef struct xst_cuda_effective_layer {
     xst_geometry geometry;

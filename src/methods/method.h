@@ -170,6 +170,8 @@ xst_status xst_rows_declare(const xst_net *net, const xst_task_plan *plan, uint3
                             xst_error *err);
 /* hooks.user must point to an xst_rows that outlives the emitting. */
 xst_status xst_rows_weights(void *rows, xst_emitter *emitter, int masked, xst_tensor *w, xst_error *err);
+/* The layer's part of "mask_counts" (u32[2]): preserved columns on in the exported mask, preserved columns. */
+xst_status xst_rows_count(xst_emitter *emitter, int masked, xst_error *err);
 xst_status xst_rows_gradient(void *rows, xst_emitter *emitter, int masked, xst_tensor dw, xst_error *err);
 
 #endif

@@ -149,6 +149,15 @@ xst_status xst_rows_weights(void *user, xst_emitter *e, int masked, xst_tensor *
     return end(&b);
 }
 
+xst_status xst_rows_count(xst_emitter *e, int masked, xst_error *err)
+{
+    builder b = begin(e, masked, XST_OP_MASK_COUNT, err);
+    in_state(&b, "m_r");
+    in_state(&b, "preserved");
+    b.op.out[0] = find(&b, "mask_counts", NULL);
+    return end(&b);
+}
+
 static xst_status emit_mask_update(xst_emitter *e, int masked, xst_tensor dw, xst_error *err)
 {
     const int64_t n = xst_net_masked(e->net, masked)->geometry.columns;

@@ -101,16 +101,26 @@ xst_status xst_model_own(xst_model *model, int masked, int position, const uint3
     return XST_OK;
 }
 
+static bool counts_in(const uint16_t *owner, uint32_t c, int position, const uint8_t *mask)
+{
+    return owner[c] == position || (owner[c] > 0 && owner[c] < position && mask && (mask[c / 8] >> c % 8 & 1) != 0);
+}
+
+void xst_model_columns_of(const xst_model *model, int masked, int position, const uint8_t *mask, uint8_t *counts)
+{
+    const uint32_t n = xst_net_masked(model->net, masked)->geometry.columns;
+    for (uint32_t c = 0; c < n; c++)
+        counts[c] = counts_in(model->layer[masked].owner, c, position, mask);
+}
+
 void xst_model_compose(const xst_model *model, int masked, int position, const uint8_t *mask, float *w)
 {
     const xst_geometry *const g = &xst_net_masked(model->net, masked)->geometry;
     const xst_layer_state *const state = &model->layer[masked];
     for (uint32_t c = 0; c < g->columns; c++) {
-        const int owner = state->owner[c];
-        const bool earlier = owner > 0 && owner < position && mask && (mask[c / 8] >> c % 8 & 1) != 0;
         const int64_t start = xst_column_start(g, c);
         const size_t bytes = (size_t)xst_column_length(g, c) * sizeof(float);
-        if (earlier || owner == position)
+        if (counts_in(state->owner, c, position, mask))
             memcpy(w + start, state->frozen + start, bytes);
         else
             memset(w + start, 0, bytes);

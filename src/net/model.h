@@ -31,8 +31,11 @@ void xst_model_destroy(xst_model *model);
 xst_status xst_model_own(xst_model *model, int masked, int position, const uint32_t *columns, const float *values,
                          uint32_t count, bool replace, xst_error *err);
 
-/* The effective weights [O,I,kh,kw] of a task: its own columns, and those of earlier tasks whose bit in `mask` is set
- * (bit c, least significant first; NULL: none); exactly 0 elsewhere. */
+/* Which columns count in a task's net: counts[c] = 1 for its own columns and those of earlier tasks whose bit in `mask`
+ * is set (bit c, least significant first; NULL: none), else 0. */
+void xst_model_columns_of(const xst_model *model, int masked, int position, const uint8_t *mask, uint8_t *counts);
+
+/* The effective weights [O,I,kh,kw] of a task: the columns that count; exactly 0 elsewhere. */
 void xst_model_compose(const xst_model *model, int masked, int position, const uint8_t *mask, float *w);
 
 uint32_t xst_model_free_columns(const xst_model *model, int masked);

@@ -41,6 +41,10 @@
      * paper Eq. (1), (2). logit + z is one float addition of xst_exact_logistic (exact.h) for gate `logit`.           \
      * identity (piggyback's rule, section 6): gate = [m_r > 0], and slope = 1 while training. */                      \
     X(GATES, "gates", "m_r preserved t", "gate slope", gates)                                                          \
+    /* In place: counts u32[2]: [0] += preserved columns with m_r > 0 (on in the exported mask), [1] += preserved      \
+     * ones.                                                                                                           \
+     */                                                                                                                \
+    X(MASK_COUNT, "mask_count", "m_r preserved", "counts", none)                                                       \
     /* w_eff[O,I,kh,kw] = frozen * gate of its column, plus value[a,L] at the columns active u32[a] (ascending), where \
      * frozen is 0. Without gate (-1): frozen is not read and w_eff is 0 outside the active columns. Exactly 0         \
      * elsewhere (invariant 4). */                                                                                     \

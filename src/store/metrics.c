@@ -34,8 +34,7 @@ static void add_row(xst_text *text, const xst_metrics_row *row)
     xst_text_add(text, "%s%s\n", row->phase[0] ? "," : "", row->phase);
 }
 
-/* One write, flushed. A row that did not get whole to the file is taken back, so that the file stays one of whole rows.
- */
+/* One write. A row that did not get whole to the file is taken back, so that the file stays one of whole rows. */
 static xst_status append(const char *path, const xst_text *text, xst_error *err)
 {
     struct stat st;
@@ -48,9 +47,9 @@ static xst_status append(const char *path, const xst_text *text, xst_error *err)
         return status;
     }
     const ssize_t n = write(fd, text->bytes, text->size);
-    if (n != (ssize_t)text->size || fsync(fd) != 0) {
+    if (n != (ssize_t)text->size) {
         status = xst_fail(err, XST_ERROR_IO, "cannot write '%s': %s; the rows before are kept", path,
-                          n >= 0 && n != (ssize_t)text->size ? "no room for a whole row" : strerror(errno));
+                          n >= 0 ? "no room for a whole row" : strerror(errno));
         if (ftruncate(fd, st.st_size) != 0)
             status = xst_fail_context(err, status, "half a row is left");
     }
@@ -81,6 +80,20 @@ xst_status xst_run_append_metrics(xst_run *run, const xst_metrics_row *row, xst_
         status = append(path, &text, err);
     xst_text_free(&text);
     return status;
+}
+
+xst_status xst_run_flush_metrics(const xst_run *run, xst_error *err)
+{
+    char path[XST_PATH_MAX];
+    const xst_status status = xst_run_file(run, file_name, path, err);
+    if (status != XST_OK || !xst_path_exists(path))
+        return status;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const bool flushed = fd >= 0 && fsync(fd) == 0;
+    const int reason = errno;
+    if (fd >= 0)
+        close(fd);
+    return flushed ? XST_OK : xst_fail(err, XST_ERROR_IO, "cannot write '%s': %s", path, strerror(reason));
 }
 
 static xst_status parse_row(const xst_csv *csv, char *line, bool phases, xst_metrics_row *row, xst_error *err)

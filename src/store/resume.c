@@ -36,8 +36,10 @@ xst_status xst_run_write_resume(xst_run *run, const xst_array_list *arrays, xst_
     xst_hdf_close(&hdf);
     if (status == XST_OK) {
         make_block(bytes, bytes + USER_BLOCK, size - USER_BLOCK);
-        status = xst_run_write_file(run, file_name, bytes, size, err);
+        status = xst_run_flush_metrics(run, err);
     }
+    if (status == XST_OK)
+        status = xst_run_write_file(run, file_name, bytes, size, err);
     xst_free(bytes);
     return status;
 }

@@ -73,9 +73,11 @@ void xst_manifest_free(xst_manifest *manifest);
 /* Index into tasks of the first that is not "done" = number of finished tasks. */
 int xst_manifest_done(const xst_manifest *manifest);
 
-/* metrics.csv: appended and flushed (fsync) per row; the header is written with the first row. keep: cuts the file
- * (atomically) to the rows with task < `task`, or task == `task` and epoch <= `epoch`. */
+/* metrics.csv: a row is appended per epoch; the header is written with the first row. flush (fsync): what resume.h5 and
+ * tasks/NN.h5 call before they appear, so that no row that they stand for is lost; an epoch on a GPU is shorter than an
+ * fsync. keep: cuts the file (atomically) to the rows with task < `task`, or task == `task` and epoch <= `epoch`. */
 xst_status xst_run_append_metrics(xst_run *run, const xst_metrics_row *row, xst_error *err);
+xst_status xst_run_flush_metrics(const xst_run *run, xst_error *err);
 xst_status xst_run_keep_metrics(xst_run *run, int task, int epoch, xst_error *err);
 xst_status xst_run_read_metrics(const xst_run *run, xst_metrics_row **rows, size_t *count, xst_error *err);
 

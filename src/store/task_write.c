@@ -71,8 +71,10 @@ xst_status xst_run_write_task(xst_run *run, const xst_task_record *record, char 
     xst_hdf_close(&hdf);
     if (status == XST_OK) {
         xst_hash64_text(bytes, size, xxh3);
-        status = xst_run_write_file(run, name, bytes, size, err);
+        status = xst_run_flush_metrics(run, err);
     }
+    if (status == XST_OK)
+        status = xst_run_write_file(run, name, bytes, size, err);
     xst_free(bytes);
     return status;
 }

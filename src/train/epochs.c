@@ -8,7 +8,10 @@
 #include <math.h>
 #include <stdio.h>
 
+/* A step is reported, and so waited for, only in epochs that take longer than this. */
 static const double REPORT_SECONDS = 0.25;
+/* Saving takes at most this share of the time: at GPU speed ten epochs are over before a state is on the disk. */
+static const double SAVE_SHARE = 0.05;
 
 typedef struct looping {
     xst_trainer *trainer;
@@ -17,6 +20,7 @@ typedef struct looping {
     const xst_task_data *data;
     uint32_t t;               /* updates done in the phase */
     double started, reported; /* clock: this epoch's first step; the last report */
+    double saved, saving;     /* clock: the end of the last save; seconds that it took */
     uint32_t epoch_from;      /* t when this process began the epoch */
     bool stop;                /* the method has seen enough */
 } looping;
@@ -70,6 +74,7 @@ static xst_status report_step(looping *s, xst_error *err)
 
 static xst_status save(looping *s, xst_error *err)
 {
+    const double begin = xst_clock_seconds();
     xst_array_list arrays = {0};
     xst_status status = xst_course_save(s->course, &arrays, err);
     if (status == XST_OK)
@@ -77,7 +82,14 @@ static xst_status save(looping *s, xst_error *err)
     if (status == XST_OK)
         status = xst_run_write_resume(s->trainer->run, &arrays, err);
     xst_arrays_free(&arrays);
+    s->saved = xst_clock_seconds();
+    s->saving = s->saved - begin;
     return status;
+}
+
+static bool may_save(const looping *s)
+{
+    return SAVE_SHARE * (xst_clock_seconds() - s->saved) >= s->saving;
 }
 
 /* A signal asks to stop: the state is saved at this step boundary. */
@@ -105,7 +117,7 @@ static xst_status start_epoch(looping *s, uint32_t epoch, xst_error *err)
         status = xst_task_upload(s->p, "metrics", NULL, zero, err);
     if (status == XST_OK)
         status = s->p->api->run(s->p->executable[XST_PROGRAM_EPOCH], err);
-    s->started = xst_clock_seconds();
+    s->started = s->reported = xst_clock_seconds();
     s->epoch_from = s->t;
     return status;
 }
@@ -202,7 +214,7 @@ static xst_status finish_epoch(looping *s, int epoch, xst_error *err)
         status = xst_state_active(s->p, &row.active_columns, err);
     row.mask_density = NAN;
     if (status == XST_OK && !s->trainer->method->no_mask)
-        status = xst_state_mask_density(s->p, s->trainer->model, &row.mask_density, err);
+        status = xst_state_mask_density(s->p, &row.mask_density, err);
     if (status == XST_OK)
         status = judge(s, epoch, row.train_accuracy, chosen, err);
     if (status == XST_OK && s->stop && isnan(row.test_accuracy)) /* the last epoch has one */
@@ -238,7 +250,6 @@ xst_status xst_trainer_epochs(xst_trainer *trainer, xst_task_programs *p, xst_co
     looping s = {.trainer = trainer, .p = p, .course = course, .data = data};
     const int every = trainer->config->checkpoint_every, epochs = p->plan->epochs;
     xst_status status = xst_task_download(p, "t", NULL, &s.t, err);
-    s.reported = xst_clock_seconds();
     if (status == XST_OK)
         status = look_at_start(&s, err);
     if (status == XST_OK && course->phase > 0 && s.t == 0 && every > 0)
@@ -250,7 +261,8 @@ xst_status xst_trainer_epochs(xst_trainer *trainer, xst_task_programs *p, xst_co
             status = run_steps(&s, (uint32_t)(epoch + 1) * p->steps_per_epoch, err);
         if (status == XST_OK)
             status = finish_epoch(&s, epoch + 1, err);
-        if (status == XST_OK && more && !s.stop && every > 0 && ((int)course->epochs + epoch + 1) % every == 0)
+        const bool due = more && !s.stop && every > 0 && ((int)course->epochs + epoch + 1) % every == 0;
+        if (status == XST_OK && due && may_save(&s))
             status = save(&s, err);
         if (status == XST_OK && more && !s.stop)
             status = stop_if_asked(&s, err);

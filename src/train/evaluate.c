@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "methods/method.h"
 #include "net/emit.h"
 #include "train/programs.h"
 
@@ -19,11 +20,41 @@ struct xst_evaluator {
     xst_executable *executable;
 };
 
-/* Weights come ready from outside: a STATE tensor per masked layer. */
-static xst_status stored_weights(void *user, xst_emitter *e, int masked, xst_tensor *w, xst_error *err)
+/* STATE tensors of a masked layer, "WEIGHT/what": all weights, and which columns count. The rest is constant: a gate
+ * is on where m_r = 1 and the column counts, and no column is being trained. */
+static xst_status declare_layer(xst_evaluator *v, const xst_layer *l, xst_error *err)
+{
+    const xst_geometry *const g = &l->geometry;
+    const struct {
+        const char *what;
+        xst_dtype dtype;
+        int rank;
+        int64_t dim[4];
+    } list[] = {
+        {"frozen", XST_F32, 4, {g->out, g->in, g->kh, g->kw}},
+        {"preserved", XST_U8, 1, {g->columns}},
+        {"m_r", XST_F32, 1, {g->columns}},
+        {"active", XST_U32, 1, {0}},
+        {"value", XST_F32, 2, {0, g->longest}},
+    };
+    xst_status status = XST_OK;
+    for (size_t i = 0; i < sizeof list / sizeof list[0] && status == XST_OK; i++) {
+        char name[2 * XST_NAME_MAX];
+        xst_tensor t;
+        snprintf(name, sizeof name, "%s/%s", l->weight, list[i].what);
+        status = xst_tensors_add(&v->tensors, name, list[i].dtype, XST_STATE, list[i].rank, list[i].dim, &t, err);
+    }
+    return status;
+}
+
+/* The hook that emits a layer's weights: the exported mask, as in the evaluations while training. */
+static xst_status chosen_weights(void *user, xst_emitter *e, int masked, xst_tensor *w, xst_error *err)
 {
     (void)user;
-    return xst_emit_find(e->tensors, xst_net_masked(e->net, masked)->weight, NULL, w, err);
+    const xst_config config = {.temperature = 1.0};
+    const xst_task_plan plan = {.preserved = true, .layers = e->net->masked_count};
+    xst_rows rows = {.config = &config, .plan = &plan};
+    return xst_rows_weights(&rows, e, masked, w, err);
 }
 
 static xst_status declare(xst_evaluator *v, xst_error *err)
@@ -34,6 +65,7 @@ static xst_status declare(xst_evaluator *v, xst_error *err)
         int rank;
         int64_t dim[4];
     } list[] = {
+        {"t", XST_U32, 1, {1}}, /* of the gates, which draw nothing here */
         {"cursor", XST_U32, 1, {1}},
         {"norm", XST_F32, 2, {2, XST_CHANNELS}},
         {"images", XST_U8, 4, {v->images, XST_CHANNELS, XST_SIDE, XST_SIDE}},
@@ -46,12 +78,8 @@ static xst_status declare(xst_evaluator *v, xst_error *err)
     for (size_t i = 0; i < sizeof list / sizeof list[0] && status == XST_OK; i++)
         status =
             xst_tensors_add(&v->tensors, list[i].name, list[i].dtype, XST_STATE, list[i].rank, list[i].dim, &t, err);
-    for (int m = 0; m < v->net->masked_count && status == XST_OK; m++) {
-        const xst_layer *const l = xst_net_masked(v->net, m);
-        const xst_geometry *const g = &l->geometry;
-        status = xst_tensors_add(&v->tensors, l->weight, XST_F32, XST_STATE, 4,
-                                 (const int64_t[]){g->out, g->in, g->kh, g->kw}, &t, err);
-    }
+    for (int m = 0; m < v->net->masked_count && status == XST_OK; m++)
+        status = declare_layer(v, xst_net_masked(v->net, m), err);
     return status == XST_OK ? xst_emit_params(v->net, v->classes, false, &v->tensors, err) : status;
 }
 
@@ -62,7 +90,7 @@ static xst_tensor named(const xst_evaluator *v, const char *name)
 
 static xst_status emit(xst_evaluator *v, xst_error *err)
 {
-    const xst_weight_hooks hooks = {.weights = stored_weights};
+    const xst_weight_hooks hooks = {.weights = chosen_weights};
     xst_emitter e = {.net = v->net,
                      .tensors = &v->tensors,
                      .program = &v->program,
@@ -104,6 +132,39 @@ static xst_status emit(xst_evaluator *v, xst_error *err)
     return status == XST_OK ? xst_program_add(&v->program, &v->tensors, &op, err) : status;
 }
 
+static xst_status upload(xst_evaluator *v, const char *name, const void *from, xst_error *err)
+{
+    const xst_tensor t = named(v, name);
+    if (t < 0)
+        return xst_fail(err, XST_ERROR_RUN, "the task file has no tensor '%s' for this network", name);
+    return v->api->upload(v->session, t, from, xst_tensor_bytes(&v->tensors.info[t]), err);
+}
+
+static xst_status upload_part(xst_evaluator *v, int masked, const char *what, const void *from, xst_error *err)
+{
+    char name[2 * XST_NAME_MAX];
+    snprintf(name, sizeof name, "%s/%s", xst_net_masked(v->net, masked)->weight, what);
+    return upload(v, name, from, err);
+}
+
+/* m_r = 1 everywhere. */
+static xst_status open_gates(xst_evaluator *v, xst_error *err)
+{
+    xst_status status = XST_OK;
+    for (int m = 0; m < v->net->masked_count && status == XST_OK; m++) {
+        const uint32_t n = xst_net_masked(v->net, m)->geometry.columns;
+        void *memory = NULL;
+        status = xst_alloc(&memory, n, sizeof(float), "gates", err);
+        float *const one = memory;
+        for (uint32_t c = 0; c < n && status == XST_OK; c++)
+            one[c] = 1.0f;
+        if (status == XST_OK)
+            status = upload_part(v, m, "m_r", one, err);
+        xst_free(one);
+    }
+    return status;
+}
+
 xst_status xst_evaluator_create(const xst_backend_api *api, xst_backend *backend, const xst_net *net, int classes,
                                 uint32_t images, xst_evaluator **out, xst_error *err)
 {
@@ -124,6 +185,8 @@ xst_status xst_evaluator_create(const xst_backend_api *api, xst_backend *backend
         status = api->session_create(backend, &v->tensors, &v->session, err);
     if (status == XST_OK)
         status = api->compile(v->session, &v->program, &v->executable, err);
+    if (status == XST_OK)
+        status = open_gates(v, err);
     if (status != XST_OK)
         xst_evaluator_destroy(v);
     else
@@ -149,27 +212,27 @@ bool xst_evaluator_fits(const xst_evaluator *v, int classes, uint32_t images)
     return v && v->classes == classes && v->images == images;
 }
 
-static xst_status upload(xst_evaluator *v, const char *name, const void *from, xst_error *err)
+xst_status xst_evaluator_set_weights(xst_evaluator *v, const xst_model *model, xst_error *err)
 {
-    const xst_tensor t = named(v, name);
-    if (t < 0)
-        return xst_fail(err, XST_ERROR_RUN, "the task file has no tensor '%s' for this network", name);
-    return v->api->upload(v->session, t, from, xst_tensor_bytes(&v->tensors.info[t]), err);
+    xst_status status = XST_OK;
+    for (int m = 0; m < v->net->masked_count && status == XST_OK; m++)
+        status = upload_part(v, m, "frozen", model->layer[m].frozen, err);
+    return status;
 }
 
-xst_status xst_evaluator_set_weights(xst_evaluator *v, const xst_model *model, const xst_task_record *record,
+xst_status xst_evaluator_set_columns(xst_evaluator *v, const xst_model *model, const xst_task_record *record,
                                      xst_error *err)
 {
     xst_status status = XST_OK;
     for (int m = 0; m < v->net->masked_count && status == XST_OK; m++) {
-        const xst_geometry *const g = &xst_net_masked(v->net, m)->geometry;
-        void *w = NULL;
-        status = xst_alloc(&w, (size_t)xst_geometry_weights(g), sizeof(float), "effective weights", err);
-        if (status != XST_OK)
-            return status;
-        xst_model_compose(model, m, record->position, record->layers[m].mask, w);
-        status = upload(v, record->layers[m].name, w, err);
-        xst_free(w);
+        const uint32_t n = xst_net_masked(v->net, m)->geometry.columns;
+        void *counts = NULL;
+        status = xst_alloc(&counts, n, 1, "columns that count", err);
+        if (status == XST_OK)
+            xst_model_columns_of(model, m, record->position, record->layers[m].mask, counts);
+        if (status == XST_OK)
+            status = upload_part(v, m, "preserved", counts, err);
+        xst_free(counts);
     }
     return status;
 }

@@ -224,7 +224,9 @@ static xst_status add_logits(xst_trainer *trainer, xst_task_record *record, xst_
         status = xst_alloc(&logits, (size_t)record->images * record->classes, sizeof(float), "logits", err);
     record->logits = logits;
     if (status == XST_OK)
-        status = xst_evaluator_set_weights(evaluator, trainer->model, record, err);
+        status = xst_evaluator_set_weights(evaluator, trainer->model, err);
+    if (status == XST_OK)
+        status = xst_evaluator_set_columns(evaluator, trainer->model, record, err);
     if (status == XST_OK)
         status = xst_evaluator_set_tensors(evaluator, record, record, err);
     if (status == XST_OK)

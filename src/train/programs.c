@@ -36,6 +36,7 @@ static xst_status declare(xst_task_programs *p, xst_error *err)
         {"labels", XST_U32, 1, {n}},
         {"order", XST_U32, 1, {n}},
         {"metrics", XST_F64, 1, {2}},
+        {"mask_counts", XST_U32, 1, {2}},
         {"test_images", XST_U8, 4, {m, XST_CHANNELS, XST_SIDE, XST_SIDE}},
         {"test_labels", XST_U32, 1, {m}},
         {"test_logits", XST_F32, 2, {m, p->classes}},
@@ -204,6 +205,15 @@ static xst_status emit_eval(xst_task_programs *p, xst_program_id id, const char 
     return status == XST_OK ? emit_count(p, &e, err) : status;
 }
 
+static xst_status emit_mask_count(xst_task_programs *p, xst_error *err)
+{
+    xst_emitter e = emitter_of(p, XST_PROGRAM_MASK, "mask", "mask", 0, NULL);
+    xst_status status = XST_OK;
+    for (int m = 0; m < p->net->masked_count && status == XST_OK; m++)
+        status = xst_rows_count(&e, m, err);
+    return status;
+}
+
 /* A forward pass with batch statistics and the exported mask; running statistics become means over batches. */
 static xst_status emit_recalibration(xst_task_programs *p, xst_program_id id, uint32_t batch, xst_error *err)
 {
@@ -239,6 +249,8 @@ static xst_status emit_all(xst_task_programs *p, xst_error *err)
         status = emit_eval(p, XST_PROGRAM_EVAL, "test", err);
     if (status == XST_OK && p->valid_count > 0)
         status = emit_eval(p, XST_PROGRAM_VALID, "valid", err);
+    if (status == XST_OK && p->plan->preserved)
+        status = emit_mask_count(p, err);
     if (status == XST_OK && p->config->bn_recalibrate && p->train_count >= XST_EVAL_BATCH)
         status = emit_recalibration(p, XST_PROGRAM_BN, XST_EVAL_BATCH, err);
     const uint32_t rest = p->train_count % XST_EVAL_BATCH;

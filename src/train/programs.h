@@ -2,7 +2,8 @@
  *
  * Which step program is due follows from the step number alone: {full batch, last short batch} x {without, with an
  * exchange: drop and grow, or a release of pruned weights}. Beside them: the start of an epoch (shuffle), an evaluation
- * batch (of the test images, or of those held out), and a batch of BN recalibration. */
+ * batch (of the test images, or of those held out), the count of columns that the mask has on, and a batch of BN
+ * recalibration. */
 #ifndef XST_TRAIN_PROGRAMS_H
 #define XST_TRAIN_PROGRAMS_H
 
@@ -20,6 +21,7 @@ typedef enum xst_program_id {
     XST_PROGRAM_EPOCH,
     XST_PROGRAM_EVAL,
     XST_PROGRAM_VALID,
+    XST_PROGRAM_MASK,
     XST_PROGRAM_BN,
     XST_PROGRAM_BN_SHORT,
     XST_PROGRAM_COUNT

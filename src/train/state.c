@@ -139,9 +139,10 @@ xst_status xst_state_start(xst_task_programs *p, const xst_model *model, const x
 /* What training changes: counters, metrics, A, masks, per-task tensors. All else follows from options, files and t. */
 static bool is_carried(const xst_tensor_info *info)
 {
-    static const char *const others[] = {"cursor",       "rates",        "norm",         "images",       "labels",
-                                         "order",        "test_images",  "test_labels",  "test_logits",  "test_metrics",
-                                         "valid_images", "valid_labels", "valid_logits", "valid_metrics"};
+    static const char *const others[] = {"cursor",       "rates",         "norm",         "images",
+                                         "labels",       "order",         "test_images",  "test_labels",
+                                         "test_logits",  "test_metrics",  "valid_images", "valid_labels",
+                                         "valid_logits", "valid_metrics", "mask_counts"};
     static const char *const parts[] = {"frozen", "preserved", "quota"};
     if (info->kind != XST_STATE)
         return false;
@@ -258,23 +259,19 @@ xst_status xst_state_active(xst_task_programs *p, uint64_t *active, xst_error *e
     return status;
 }
 
-xst_status xst_state_mask_density(xst_task_programs *p, const xst_model *model, double *density, xst_error *err)
+xst_status xst_state_mask_density(xst_task_programs *p, double *density, xst_error *err)
 {
-    uint64_t on = 0, all = 0;
-    xst_status status = XST_OK;
+    uint32_t counts[2] = {0, 0};
     *density = NAN;
-    for (int m = 0; m < p->net->masked_count && p->plan->preserved && status == XST_OK; m++) {
-        float *real = NULL;
-        status = download_masks(p, m, &real, err);
-        for (uint32_t c = 0; c < xst_net_masked(p->net, m)->geometry.columns && status == XST_OK; c++) {
-            const bool owned = model->layer[m].owner[c] != 0;
-            all += owned;
-            on += owned && real[c] > 0.0f;
-        }
-        xst_free(real);
-    }
-    if (status == XST_OK && all > 0)
-        *density = (double)on / (double)all;
+    if (!p->executable[XST_PROGRAM_MASK])
+        return XST_OK;
+    xst_status status = xst_task_upload(p, "mask_counts", NULL, counts, err);
+    if (status == XST_OK)
+        status = p->api->run(p->executable[XST_PROGRAM_MASK], err);
+    if (status == XST_OK)
+        status = xst_task_download(p, "mask_counts", NULL, counts, err);
+    if (status == XST_OK && counts[1] > 0)
+        *density = (double)counts[0] / (double)counts[1];
     return status;
 }
 

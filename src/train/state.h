@@ -19,7 +19,7 @@ xst_status xst_state_restore(xst_task_programs *programs, const xst_array_list *
 /* |A|, all masked layers together: without the columns that were pruned away. */
 xst_status xst_state_active(xst_task_programs *programs, uint64_t *active, xst_error *err);
 /* Share of preserved columns with m_r > 0, all masked layers together; NaN where the task has no mask. */
-xst_status xst_state_mask_density(xst_task_programs *programs, const xst_model *model, double *density, xst_error *err);
+xst_status xst_state_mask_density(xst_task_programs *programs, double *density, xst_error *err);
 
 /* The task's columns, values, mask bits and per-task tensors. name, data_sha256, mean, std and logits are the caller's.
  */

@@ -102,6 +102,23 @@ static void gates(uint32_t n, const gates_case *g)
                g->identity ? " identity" : "", g->training ? "" : " exported");
 }
 
+static void mask_count(uint32_t n)
+{
+    const check_columns c = check_choose(n, n / 3);
+    float *const m_r = check_upload(check_numbers(n, XST_CUDA_F32, 1.0), n, XST_CUDA_F32);
+    uint32_t *const counts = check_memory(2, 4), on = 5, all = 9;
+    counts[0] = on;
+    counts[1] = all;
+    for (uint32_t i = 0; i < n; i++) {
+        m_r[i] = i % 11 == 5 ? (float)NAN : m_r[i];
+        all += c.preserved[i];
+        on += c.preserved[i] && m_r[i] > 0.0f;
+    }
+    const xst_cuda_mask_count_args args = {.m_r = m_r, .preserved = c.preserved, .counts = counts, .n = n};
+    const bool ok = xst_cuda_mask_count(&check_queue, &args) == cudaSuccess && counts[0] == on && counts[1] == all;
+    check_case(ok, "mask count %u", n);
+}
+
 void check_gates(bool small)
 {
     static const uint32_t sizes[] = {1, 31, 33, 127, 1025};
@@ -111,6 +128,8 @@ void check_gates(bool small)
     for (int i = 0; i < (small ? 3 : 5); i++)
         for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++)
             gates(sizes[i], &cases[k]);
+    for (int i = 0; i < (small ? 3 : 5); i++)
+        mask_count(sizes[i]);
 }
 
 /* ---- effective.cu ------------------------------------------------------------------------------------------------ */

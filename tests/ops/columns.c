@@ -120,6 +120,36 @@ static void test_gates(void **state)
         }
 }
 
+/* Columns on, and preserved ones, added to what is there; NaN is not on. */
+static void mask_count(void **state, int64_t n)
+{
+    ops_case c;
+    double expected[2] = {1000.0, 7.0};
+    ops_begin(&c, *state, XST_OP_MASK_COUNT, "n=%d", (int)n);
+    const xst_tensor m_r = ops_input(&c, XST_F32, SHAPE(n)), preserved = ops_input(&c, XST_U8, SHAPE(n));
+    const xst_tensor counts = ops_in_place(&c, ops_exact(), XST_U32, SHAPE(2));
+    ops_normal(&c, m_r, 1.0f);
+    for (int64_t i = 0; i < n; i++) {
+        float *const m = &ops_floats(&c, m_r)[i];
+        *m = i % 11 == 5 ? (float)NAN : i % 7 == 6 ? 0.0f : *m;
+        const bool there = i % 3 != 1;
+        ops_bytes(&c, preserved)[i] = there;
+        expected[0] += there && *m > 0.0f;
+        expected[1] += there;
+    }
+    ops_words(&c, counts)[0] = 1000;
+    ops_words(&c, counts)[1] = 7;
+    ops_expect(&c, counts, expected);
+    ops_finish(&c);
+}
+
+static void test_mask_count(void **state)
+{
+    const int64_t n[] = {1, 31, 33, 4097};
+    for (size_t i = 0; i < sizeof n / sizeof n[0]; i++)
+        mask_count(state, n[i]);
+}
+
 /* Effective weights and mask gradient. */
 
 /* Gates that are on for some of the preserved columns. */
@@ -257,6 +287,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gates),
+        cmocka_unit_test(test_mask_count),
         cmocka_unit_test(test_effective),
         cmocka_unit_test(test_effective_by_hand),
         cmocka_unit_test(test_effective_empty),

@@ -12,6 +12,7 @@ static cpu_compile_op *const compilers[XST_OP_KINDS] = {
     [XST_OP_TRAIN_BATCH] = xst_cpu_batch,
     [XST_OP_EVAL_BATCH] = xst_cpu_batch,
     [XST_OP_GATES] = xst_cpu_gates,
+    [XST_OP_MASK_COUNT] = xst_cpu_mask_count,
     [XST_OP_EFFECTIVE] = xst_cpu_effective,
     [XST_OP_CONV_FORWARD] = xst_cpu_conv,
     [XST_OP_CONV_BACKWARD_DATA] = xst_cpu_conv,

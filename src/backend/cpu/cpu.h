@@ -162,6 +162,6 @@ cpu_compile_op xst_cpu_count, xst_cpu_shuffle, xst_cpu_batch, xst_cpu_gates, xst
     xst_cpu_bn_forward, xst_cpu_bn_backward, xst_cpu_bn_eval, xst_cpu_pool_forward, xst_cpu_pool_backward,
     xst_cpu_reshape, xst_cpu_linear_forward, xst_cpu_linear_backward_data, xst_cpu_linear_backward_weights,
     xst_cpu_relu_backward, xst_cpu_loss, xst_cpu_gradient, xst_cpu_adam, xst_cpu_sgd, xst_cpu_drop_grow, xst_cpu_prune,
-    xst_cpu_bn_eval_backward;
+    xst_cpu_bn_eval_backward, xst_cpu_mask_count;
 
 #endif

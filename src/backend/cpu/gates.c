@@ -183,3 +183,39 @@ xst_status xst_cpu_gates(cpu_compiler *c, const xst_op *op, xst_error *err)
                                  .gate = xst_cpu_place(c, op->out[0])};
     return status;
 }
+
+typedef struct mask_count {
+    int64_t n;
+    const cpu_place *m_r, *preserved, *counts;
+} mask_count;
+
+static xst_status mask_count_run(void *self, xst_error *err)
+{
+    (void)err;
+    const mask_count *const v = self;
+    const float *const m_r = v->m_r->data;
+    const uint8_t *const preserved = v->preserved->data;
+    uint32_t *const counts = v->counts->data;
+    uint32_t on = 0, all = 0;
+#pragma omp parallel for simd schedule(static) reduction(+ : on, all)
+    for (int64_t c = 0; c < v->n; c++) {
+        const uint32_t there = preserved[c] != 0;
+        on += there & (m_r[c] > 0.0f);
+        all += there;
+    }
+    counts[0] += on;
+    counts[1] += all;
+    return XST_OK;
+}
+
+xst_status xst_cpu_mask_count(cpu_compiler *c, const xst_op *op, xst_error *err)
+{
+    void *self;
+    const xst_status status = xst_cpu_step(c, sizeof(mask_count), mask_count_run, NULL, &self, err);
+    if (status == XST_OK)
+        *(mask_count *)self = (mask_count){.n = xst_tensor_elements(xst_cpu_info(c, op->in[0])),
+                                           .m_r = xst_cpu_place(c, op->in[0]),
+                                           .preserved = xst_cpu_place(c, op->in[1]),
+                                           .counts = xst_cpu_place(c, op->out[0])};
+    return status;
+}

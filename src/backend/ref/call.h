@@ -78,6 +78,7 @@ xst_status xst_ref_loss(const xst_ref_call *call);
 xst_status xst_ref_eval_loss(const xst_ref_call *call);
 /* columns.c */
 xst_status xst_ref_gates(const xst_ref_call *call);
+xst_status xst_ref_mask_count(const xst_ref_call *call);
 xst_status xst_ref_effective(const xst_ref_call *call);
 xst_status xst_ref_mask_gradient(const xst_ref_call *call);
 /* update.c */

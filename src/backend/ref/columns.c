@@ -39,6 +39,18 @@ xst_status xst_ref_gates(const xst_ref_call *call)
     return XST_OK;
 }
 
+xst_status xst_ref_mask_count(const xst_ref_call *call)
+{
+    const double *const m_r = xst_ref_reals(call->in[0]);
+    const uint8_t *const preserved = xst_ref_bytes(call->in[1]);
+    uint32_t *const counts = xst_ref_words(call->out[0]);
+    for (int64_t c = 0; c < call->in[0]->elements; c++) {
+        counts[0] += preserved[c] && m_r[c] > 0.0;
+        counts[1] += preserved[c] != 0;
+    }
+    return XST_OK;
+}
+
 xst_status xst_ref_effective(const xst_ref_call *call)
 {
     const xst_geometry *const g = &call->op->p.columns.geometry;

@@ -33,6 +33,7 @@ static const xst_ref_kernel kernels[XST_OP_KINDS] = {
     [XST_OP_TRAIN_BATCH] = xst_ref_train_batch,
     [XST_OP_EVAL_BATCH] = xst_ref_eval_batch,
     [XST_OP_GATES] = xst_ref_gates,
+    [XST_OP_MASK_COUNT] = xst_ref_mask_count,
     [XST_OP_EFFECTIVE] = xst_ref_effective,
     [XST_OP_CONV_FORWARD] = xst_ref_conv_forward,
     [XST_OP_CONV_BACKWARD_DATA] = xst_ref_conv_backward_data,
