@@ -7,10 +7,12 @@
 
 #include <dlfcn.h>
 #include <glob.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { OLDEST_CUDNN = 90000, PATH_LENGTH = 1024 };
 
@@ -64,8 +66,8 @@ static void *open_in(const char *folder, const library *l)
 /* The library in a package of any Python under `root` (an installation or a virtual environment). */
 static void *open_in_python(const char *root, const library *l)
 {
-    static const char *const layout[] = {"lib/python3*/site-packages", "lib/python3*/dist-packages",
-                                         "lib/python3/dist-packages"};
+    static const char *const layout[] = {"lib/python3*/site-packages", "lib64/python3*/site-packages",
+                                         "lib/python3*/dist-packages", "lib/python3/dist-packages"};
     void *handle = NULL;
     for (size_t i = 0; root && i < sizeof layout / sizeof layout[0]; i++)
         for (int k = 0; l->package[k] && !handle; k++) {
@@ -78,6 +80,25 @@ static void *open_in_python(const char *root, const library *l)
                 handle = open_in(found.gl_pathv[g], l);
             globfree(&found);
         }
+    return handle;
+}
+
+/* In the packages of the Pythons that PATH finds: each X/bin with a python3 in it has them under X. */
+static void *open_on_path(const library *l)
+{
+    const char *at = getenv("PATH");
+    void *handle = NULL;
+    while (at && *at && !handle) {
+        const size_t n = strcspn(at, ":");
+        char path[PATH_LENGTH];
+        if (n > 4 && n + sizeof "/python3" <= sizeof path && strncmp(at + n - 4, "/bin", 4) == 0) {
+            snprintf(path, sizeof path, "%.*s/python3", (int)n, at);
+            const bool there = access(path, X_OK) == 0;
+            snprintf(path, sizeof path, "%.*s", (int)(n - 4), at);
+            handle = there ? open_in_python(path, l) : NULL;
+        }
+        at += n + (at[n] == ':');
+    }
     return handle;
 }
 
@@ -100,7 +121,7 @@ static void *open_library(const library *l)
                                    "/opt/conda"};
     for (size_t i = 0; i < sizeof pythons / sizeof pythons[0] && !handle; i++)
         handle = open_in_python(pythons[i], l);
-    return handle;
+    return handle ? handle : open_on_path(l);
 }
 
 static xst_status load(xst_cuda_api *api, const library *l, xst_error *err)

@@ -208,9 +208,23 @@ xst_status xst_cuda_schedule(cuda_compiler *c);
 /* arena.c: offsets of the places in the arena, and its size. */
 xst_status xst_cuda_arena_lay_out(xst_executable *executable, size_t *bytes, xst_error *err);
 
+/* Events around the steps of a program: one before the first, one after each; flags: how they are recorded. */
+typedef struct cuda_events {
+    cudaEvent_t *event;
+    unsigned flags;
+} cuda_events;
+
 /* run.c */
 xst_status xst_cuda_record(xst_executable *executable, xst_error *err);
 xst_status xst_cuda_run(xst_executable *executable, xst_error *err);
+/* Records the steps as a graph, with events or NULL. */
+xst_status xst_cuda_make_graph(xst_executable *executable, const cuda_events *events, cudaGraphExec_t *out,
+                               xst_error *err);
+/* Queues the graph, or, where it is NULL, step after step, with events or NULL. */
+xst_status xst_cuda_queue_run(xst_executable *executable, const cuda_events *events, cudaGraphExec_t graph,
+                              xst_error *err);
+
+/* profile.c */
 xst_status xst_cuda_profile(xst_executable *executable, int repeats, double *ms, xst_error *err);
 
 /* place.c: what operations use to compile themselves. Arguments of a new step, zeroed; NULL after a failure. */

@@ -8,14 +8,17 @@
 #include <nvtx3/nvToolsExt.h>
 #include <stdlib.h>
 
-/* Queues the steps one by one; where events is not NULL, records one before the first and one after each. */
-static xst_status queue_steps(xst_executable *x, const cudaEvent_t *events, xst_error *err)
+static xst_status record_event(const xst_session *s, const cuda_events *events, int32_t i, xst_error *err)
+{
+    return xst_cuda_check(
+        s, s->backend->cuda.cudaEventRecordWithFlags(events->event[i], s->queue.stream, events->flags), "timing", err);
+}
+
+/* Queues the steps one by one; with events, records one before the first and one after each. */
+static xst_status queue_steps(xst_executable *x, const cuda_events *events, xst_error *err)
 {
     const xst_session *const s = x->session;
-    const xst_cuda_api *const cuda = &s->backend->cuda;
-    xst_status status = XST_OK;
-    if (events)
-        status = xst_cuda_check(s, cuda->cudaEventRecord(events[0], s->queue.stream), "timing", err);
+    xst_status status = events ? record_event(s, events, 0, err) : XST_OK;
     for (int32_t i = 0; i < x->steps && status == XST_OK; i++) {
         const cuda_step *const step = &x->step[i];
         nvtxRangePushA(x->label[step->op]);
@@ -24,7 +27,7 @@ static xst_status queue_steps(xst_executable *x, const cudaEvent_t *events, xst_
         if (status != XST_OK)
             xst_fail_context(err, status, "%s", x->label[step->op]);
         if (status == XST_OK && events)
-            status = xst_cuda_check(s, cuda->cudaEventRecord(events[i + 1], s->queue.stream), "timing", err);
+            status = record_event(s, events, i + 1, err);
     }
     return status;
 }
@@ -97,7 +100,7 @@ static xst_status warm_up(xst_executable *x, xst_error *err)
 }
 
 /* A capture that has begun is ended whatever happens in it, or the stream stays unusable. */
-static xst_status capture(xst_executable *x, cudaGraph_t *graph, xst_error *err)
+static xst_status capture(xst_executable *x, const cuda_events *events, cudaGraph_t *graph, xst_error *err)
 {
     const xst_session *const s = x->session;
     const xst_cuda_api *const cuda = &s->backend->cuda;
@@ -105,24 +108,21 @@ static xst_status capture(xst_executable *x, cudaGraph_t *graph, xst_error *err)
         s, cuda->cudaStreamBeginCapture(s->queue.stream, cudaStreamCaptureModeThreadLocal), "recording a graph", err);
     if (status != XST_OK)
         return status;
-    status = queue_steps(x, NULL, err);
+    status = queue_steps(x, events, err);
     cudaError_t ended = cuda->cudaStreamEndCapture(s->queue.stream, graph);
     if (ended != cudaSuccess && !*graph)
         (void)cuda->cudaStreamEndCapture(s->queue.stream, graph);
     return status == XST_OK ? xst_cuda_check(s, ended, "recording a graph", err) : status;
 }
 
-xst_status xst_cuda_record(xst_executable *x, xst_error *err)
+xst_status xst_cuda_make_graph(xst_executable *x, const cuda_events *events, cudaGraphExec_t *out, xst_error *err)
 {
     const xst_session *const s = x->session;
     const xst_cuda_api *const cuda = &s->backend->cuda;
     cudaGraph_t graph = NULL;
-    xst_status status = warm_up(x, err);
-    if (status != XST_OK || !s->backend->graphs)
-        return status;
-    status = capture(x, &graph, err);
+    xst_status status = capture(x, events, &graph, err);
     if (status == XST_OK)
-        status = xst_cuda_check(s, cuda->cudaGraphInstantiate(&x->graph, graph, 0), "recording a graph", err);
+        status = xst_cuda_check(s, cuda->cudaGraphInstantiate(out, graph, 0), "recording a graph", err);
     if (graph) {
         const cudaError_t e = cuda->cudaGraphDestroy(graph);
         status = status == XST_OK ? xst_cuda_check(s, e, "recording a graph", err) : status;
@@ -130,92 +130,28 @@ xst_status xst_cuda_record(xst_executable *x, xst_error *err)
     return status;
 }
 
-xst_status xst_cuda_run(xst_executable *x, xst_error *err)
+xst_status xst_cuda_record(xst_executable *x, xst_error *err)
+{
+    const xst_status status = warm_up(x, err);
+    return status == XST_OK && x->session->backend->graphs ? xst_cuda_make_graph(x, NULL, &x->graph, err) : status;
+}
+
+/* Runs the program, by its graph if there is one. */
+xst_status xst_cuda_queue_run(xst_executable *x, const cuda_events *events, cudaGraphExec_t graph, xst_error *err)
 {
     const xst_session *const s = x->session;
     xst_status status = refresh_shadows(x, err);
     if (status != XST_OK)
         return status;
     nvtxRangePushA(x->name);
-    status = x->graph ? xst_cuda_check(s, s->backend->cuda.cudaGraphLaunch(x->graph, s->queue.stream), x->name, err)
-                      : queue_steps(x, NULL, err);
+    status = graph ? xst_cuda_check(s, s->backend->cuda.cudaGraphLaunch(graph, s->queue.stream), x->name, err)
+                   : queue_steps(x, events, err);
     nvtxRangePop();
     age_shadows(x);
     return status;
 }
 
-/* ---- profile ----------------------------------------------------------------------------------------------------- */
-
-static int compare_doubles(const void *a, const void *b)
+xst_status xst_cuda_run(xst_executable *x, xst_error *err)
 {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* One run, step by step; adds each step's time to its operation in ms[ops]. */
-static xst_status time_once(xst_executable *x, const cudaEvent_t *events, double *ms, xst_error *err)
-{
-    const xst_session *const s = x->session;
-    const xst_cuda_api *const cuda = &s->backend->cuda;
-    xst_status status = refresh_shadows(x, err);
-    if (status == XST_OK)
-        status = queue_steps(x, events, err);
-    age_shadows(x);
-    if (status == XST_OK)
-        status = xst_cuda_check(s, cuda->cudaEventSynchronize(events[x->steps]), "timing", err);
-    for (int32_t i = 0; i < x->steps && status == XST_OK; i++) {
-        float elapsed = 0.0f;
-        status = xst_cuda_check(s, cuda->cudaEventElapsedTime(&elapsed, events[i], events[i + 1]), "timing", err);
-        ms[x->step[i].op] += (double)elapsed;
-    }
-    return status;
-}
-
-static xst_status create_events(const xst_session *s, cudaEvent_t *events, int32_t count, xst_error *err)
-{
-    xst_status status = XST_OK;
-    for (int32_t i = 0; i < count && status == XST_OK; i++)
-        status =
-            xst_cuda_check(s, s->backend->cuda.cudaEventCreateWithFlags(&events[i], cudaEventDefault), "timing", err);
-    return status;
-}
-
-static xst_status destroy_events(const xst_session *s, cudaEvent_t *events, int32_t count, xst_error *err)
-{
-    xst_status status = XST_OK;
-    for (int32_t i = 0; i < count; i++) {
-        const cudaError_t e = events[i] ? s->backend->cuda.cudaEventDestroy(events[i]) : cudaSuccess;
-        status = status == XST_OK ? xst_cuda_check(s, e, "timing", err) : status;
-    }
-    return status;
-}
-
-xst_status xst_cuda_profile(xst_executable *x, int repeats, double *ms, xst_error *err)
-{
-    const size_t rounds = repeats > 0 ? (size_t)repeats : 1, ops = (size_t)x->ops;
-    void *events = NULL, *samples = NULL, *column = NULL;
-    xst_status status = xst_alloc(&events, (size_t)x->steps + 1, sizeof(cudaEvent_t), "profile", err);
-    if (status == XST_OK)
-        status = xst_alloc(&samples, rounds * ops, sizeof(double), "profile", err);
-    if (status == XST_OK)
-        status = xst_alloc(&column, rounds, sizeof(double), "profile", err);
-    if (status == XST_OK)
-        status = create_events(x->session, events, x->steps + 1, err);
-    double *const sample = samples, *const one = column;
-    for (size_t r = 0; r < rounds && status == XST_OK; r++)
-        status = time_once(x, events, sample + r * ops, err);
-    for (size_t i = 0; i < ops && status == XST_OK; i++) {
-        for (size_t r = 0; r < rounds; r++)
-            one[r] = sample[r * ops + i];
-        qsort(one, rounds, sizeof *one, compare_doubles);
-        ms[i] = one[rounds / 2];
-    }
-    if (events) {
-        const xst_status destroyed = destroy_events(x->session, events, x->steps + 1, status == XST_OK ? err : NULL);
-        status = status == XST_OK ? destroyed : status;
-    }
-    xst_free(column);
-    xst_free(samples);
-    xst_free(events);
-    return status;
+    return xst_cuda_queue_run(x, NULL, x->graph, err);
 }

@@ -16,7 +16,7 @@ typedef struct xst_bench_step {
     double grow_ms;              /* a step that also exchanges columns; NaN where there is none */
     double ceiling_images_per_s; /* the bare library work of the step */
     double ratio;                /* images_per_s over the ceiling's, median of interleaved rounds */
-    double peak_MiB;             /* of this process when the step had run */
+    double peak_MiB;             /* memory when the step had run: of this process; cuda: of the device */
 } xst_bench_step;
 
 /* One operation of the first step. */

@@ -14,6 +14,8 @@
 #include <string.h>
 
 enum { ROUNDS_MAX = 200, PROFILE_REPEATS = 9, WARM_UP = 2 };
+/* Steps that come first: a GPU that was idle needs this long to reach its clock. */
+static const double WARM_UP_SECONDS = 0.5;
 
 static int ascending(const void *a, const void *b)
 {
@@ -77,6 +79,19 @@ static uint32_t first_exchange(const xst_task_programs *p)
     return 0;
 }
 
+static xst_status warm_up(xst_task_programs *p, xst_error *err)
+{
+    const double start = xst_clock_seconds();
+    double seconds;
+    xst_status status = XST_OK;
+    do {
+        status = stand_before(p, 1, err);
+        if (status == XST_OK)
+            status = run_once(p->api, p->session, p->executable[XST_PROGRAM_STEP], &seconds, err);
+    } while (status == XST_OK && xst_clock_seconds() - start < WARM_UP_SECONDS);
+    return status;
+}
+
 /* Step and ceiling in turn, so that a machine whose speed drifts drifts for both. */
 static xst_status time_rounds(xst_task_programs *p, const xst_ceiling *c, int rounds, xst_bench_step *step,
                               xst_error *err)
@@ -85,7 +100,7 @@ static xst_status time_rounds(xst_task_programs *p, const xst_ceiling *c, int ro
     const int every = p->config->update_every;
     const uint32_t exchange = first_exchange(p);
     int grown = 0;
-    xst_status status = XST_OK;
+    xst_status status = warm_up(p, err);
     for (int i = -WARM_UP; i < rounds && status == XST_OK; i++) {
         const int k = i > 0 ? i : 0;
         status = stand_before(p, 1, err);
@@ -112,14 +127,22 @@ static xst_status time_rounds(xst_task_programs *p, const xst_ceiling *c, int ro
     return XST_OK;
 }
 
-/* Bytes that an operation must at least touch: each operand once. */
-static double operand_bytes(const xst_op *op, const xst_tensors *tensors)
+/* With bf16, activations and what is computed from weights are kept in it. */
+static double tensor_bytes(const xst_tensor_info *info, xst_precision precision)
+{
+    const bool half = precision == XST_BF16 && info->kind == XST_TEMP && info->dtype == XST_F32 &&
+                      (info->rank == 2 || info->rank == 4);
+    return (double)xst_tensor_bytes(info) / (half ? 2.0 : 1.0);
+}
+
+/* Bytes that an operation must at least touch: each operand once (a fused one that skips columns touches fewer). */
+static double operand_bytes(const xst_op *op, const xst_tensors *tensors, xst_precision precision)
 {
     double bytes = 0.0;
     for (int i = 0; i < XST_OP_INPUTS; i++)
-        bytes += op->in[i] >= 0 ? (double)xst_tensor_bytes(&tensors->info[op->in[i]]) : 0.0;
+        bytes += op->in[i] >= 0 ? tensor_bytes(&tensors->info[op->in[i]], precision) : 0.0;
     for (int i = 0; i < XST_OP_OUTPUTS; i++)
-        bytes += op->out[i] >= 0 ? (double)xst_tensor_bytes(&tensors->info[op->out[i]]) : 0.0;
+        bytes += op->out[i] >= 0 ? tensor_bytes(&tensors->info[op->out[i]], precision) : 0.0;
     return bytes;
 }
 
@@ -150,7 +173,8 @@ static xst_status list_operations(xst_task_programs *p, xst_bench_result *out, x
         snprintf(o->operation, sizeof o->operation, "%s", xst_op_name(op->kind));
         o->ms = ms[i];
         o->gflops = ms[i] > 0.0 ? 2.0 * macs / (ms[i] * 1e6) : 0.0;
-        o->gbytes_per_s = ms[i] > 0.0 ? operand_bytes(op, &p->tensors) / (ms[i] * 1e6) : 0.0;
+        o->gbytes_per_s =
+            ms[i] > 0.0 ? operand_bytes(op, &p->tensors, (xst_precision)p->config->precision) / (ms[i] * 1e6) : 0.0;
     }
     for (int i = 0; i < out->operations; i++)
         out->operation[i].share = all > 0.0 ? out->operation[i].ms / all : 0.0;
@@ -183,7 +207,8 @@ static xst_status bench_step(xst_trainer *t, const xst_task_plan *plan, const xs
         status = p->api->run(p->executable[XST_PROGRAM_EPOCH], err);
     if (status == XST_OK)
         status = run_once(p->api, p->session, p->executable[XST_PROGRAM_STEP], &seconds, err);
-    step->peak_MiB = peak_mebibytes();
+    const bool device = strcmp(t->api->name, "cuda") == 0;
+    step->peak_MiB = device && p ? (double)p->api->session_bytes(p->session) / 0x1p20 : peak_mebibytes();
     if (status == XST_OK)
         status = xst_ceiling_create(t->api, t->backend, &t->net, (int)p->batch, data->classes, &ceiling, err);
     if (status == XST_OK)

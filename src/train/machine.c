@@ -87,14 +87,12 @@ static xst_status run_trial(trial *t, xst_backend *backend, const xst_op *op, do
 static xst_status gemm(const xst_backend_api *api, xst_backend *backend, int64_t side, double *seconds, xst_error *err)
 {
     trial t = {.api = api, .program.name = "gemm"};
-    xst_op op = xst_op_make(XST_OP_LINEAR_FORWARD, "gemm");
-    xst_status status = add(&t, "x", XST_STATE, side, side, &op.in[0], err);
+    xst_op op = xst_op_make(XST_OP_LINEAR_BACKWARD_DATA, "gemm"); /* a product and nothing else */
+    xst_status status = add(&t, "dy", XST_STATE, side, side, &op.in[0], err);
     if (status == XST_OK)
         status = add(&t, "w", XST_STATE, side, side, &op.in[1], err);
     if (status == XST_OK)
-        status = add(&t, "bias", XST_STATE, side, 0, &op.in[2], err);
-    if (status == XST_OK)
-        status = add(&t, "y", XST_TEMP, side, side, &op.out[0], err);
+        status = add(&t, "dx", XST_TEMP, side, side, &op.out[0], err);
     return status == XST_OK ? run_trial(&t, backend, &op, seconds, err) : status;
 }
 

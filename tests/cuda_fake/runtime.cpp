@@ -202,6 +202,14 @@ cudaError_t fake_cudaEventRecord(cudaEvent_t e, cudaStream_t s)
     return fake_enqueue(s, [=] { return *event = {std::chrono::steady_clock::now(), true}, cudaSuccess; });
 }
 
+// In a capture only an external event gets a time, when the graph runs.
+cudaError_t fake_cudaEventRecordWithFlags(cudaEvent_t e, cudaStream_t s, unsigned flags)
+{
+    if ((flags == cudaEventRecordExternal) != (stream_of(s)->recording != nullptr))
+        return cudaErrorInvalidValue;
+    return fake_cudaEventRecord(e, s);
+}
+
 cudaError_t fake_cudaEventSynchronize(cudaEvent_t e)
 {
     return reinterpret_cast<Event *>(e)->recorded ? cudaSuccess : cudaErrorInvalidResourceHandle;
