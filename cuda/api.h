@@ -41,6 +41,7 @@ extern "C" {
     X(cudaError_t, cudaEventCreateWithFlags, (cudaEvent_t * e, unsigned flags), (e, flags))                            \
     X(cudaError_t, cudaEventRecord, (cudaEvent_t e, cudaStream_t s), (e, s))                                           \
     X(cudaError_t, cudaEventRecordWithFlags, (cudaEvent_t e, cudaStream_t s, unsigned flags), (e, s, flags))           \
+    X(cudaError_t, cudaStreamWaitEvent, (cudaStream_t s, cudaEvent_t e, unsigned flags), (s, e, flags))                \
     X(cudaError_t, cudaEventSynchronize, (cudaEvent_t e), (e))                                                         \
     X(cudaError_t, cudaEventElapsedTime, (float *ms, cudaEvent_t from, cudaEvent_t to), (ms, from, to))                \
     X(cudaError_t, cudaEventDestroy, (cudaEvent_t e), (e))                                                             \

@@ -21,14 +21,21 @@ static size_t end_of(const cuda_place *p)
     return p->offset + (p->bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
+/* Whether p and q may be in use at the same time. The second branch may be late for the main one, not for itself. */
+static bool together(const cuda_place *p, const cuda_place *q)
+{
+    const bool side_alone = p->on_side && !p->on_main && q->on_side && !q->on_main;
+    const bool p_late = p->on_side && !side_alone, q_late = q->on_side && !side_alone;
+    return (p->first <= q->last || q_late) && (q->first <= p->last || p_late);
+}
+
 /* The lowest offset at which p meets none of the n placed ones that live at the same time. */
 static void place_lowest(cuda_place *const *placed, size_t n, cuda_place *p)
 {
     p->offset = 0;
     for (size_t i = 0; i < n;) {
         const cuda_place *const q = placed[i];
-        const bool together = p->first <= q->last && q->first <= p->last;
-        if (together && p->offset < end_of(q) && q->offset < end_of(p)) {
+        if (together(p, q) && p->offset < end_of(q) && q->offset < end_of(p)) {
             p->offset = end_of(q);
             i = 0;
         } else {

@@ -131,6 +131,7 @@ static xst_status place(xst_executable *x, xst_error *err)
 {
     xst_session *const s = x->session;
     size_t bytes = 0;
+    xst_cuda_branch(x);
     xst_status status = xst_cuda_arena_lay_out(x, &bytes, err);
     if (status == XST_OK && (bytes > s->arena_bytes || !s->arena)) {
         status = xst_cuda_memory(s, bytes, false, "memory of a step", &s->arena, err);

@@ -1,9 +1,10 @@
 /* The CUDA backend's own types: what a session and a compiled program hold.
  *
  * Compiling goes through a program in four steps: operations are put into groups that one launch can serve
- * (schedule.c); each group adds its steps, a function and its arguments (emit_*.c); memory is laid out (arena.c) and
- * arguments get their pointers; all steps run once on the side and are then recorded as a CUDA graph (run.c). Arguments
- * are filled before memory is laid out, so a pointer in them is noted as "this field points to that place".
+ * (schedule.c); each group adds its steps, a function and its arguments (emit_*.c); steps that nothing soon waits for
+ * go to a second branch (branch.c); memory is laid out (arena.c) and arguments get their pointers; all steps run once
+ * on the side and are then recorded as a CUDA graph (run.c). Arguments are filled before memory is laid out, so a
+ * pointer in them is noted as "this field points to that place".
  *
  * Forms of a tensor: f32 tensors of rank 4 are channels last, [d0][d2][d3][d1]; all else is row-major. STATE keeps its
  * dtype. TEMP f32 of rank 2 and 4 is of the session's compute type, f32 or bf16; a gate is a bit per column. */
@@ -32,6 +33,7 @@ struct xst_backend {
     xst_cuda_api cuda;
     cuda_form compute;    /* F32 or BF16 */
     bool graphs;          /* replay recorded graphs; else launch step by step (XST_CUDA_GRAPHS=0: for tests) */
+    bool branches;        /* graphs of two branches (XST_CUDA_BRANCHES=0: one) */
     bool fused;           /* masked FC layers by our own kernels where they fit (XST_CUDA_FC=general: never) */
     pthread_mutex_t lock; /* of the choices: sessions on several threads share them */
     struct cuda_conv_choice *choice; /* convolution algorithms chosen so far; emit_conv.c */
@@ -61,8 +63,11 @@ struct xst_session {
     size_t memory_capacity, memory_bytes_capacity;
     void *arena; /* temps of the programs: they never run at the same time. Earlier, smaller ones stay with theirs */
     size_t arena_bytes;
-    xst_cuda_queue queue;
+    xst_cuda_queue queue; /* these two: what steps are queued on; while recording, by turns those of the branches */
     cudnnHandle_t dnn;
+    cudaStream_t side_stream; /* the second branch's, and a handle of its own: one handle serves one stream */
+    cudnnHandle_t side_dnn;
+    cudaEvent_t fork, join;
     cublasLtHandle_t blas;
     void *zeroed[2]; /* by cuda_zeroed */
     size_t zeroed_bytes[2];
@@ -73,8 +78,9 @@ typedef struct cuda_place {
     void *data;
     size_t bytes;
     bool in_arena;
-    int32_t first, last; /* groups of the schedule that use it */
-    size_t offset;       /* in the arena */
+    bool on_main, on_side; /* which branch's steps use it */
+    int32_t first, last;   /* groups of the schedule that use it */
+    size_t offset;         /* in the arena */
 } cuda_place;
 
 typedef xst_status cuda_run(const xst_session *session, const void *args, xst_error *err);
@@ -83,12 +89,18 @@ typedef struct cuda_step {
     cuda_run *run;
     void (*release)(const xst_session *session, void *args); /* what args hold beside memory; may be NULL */
     void *args;
-    int32_t op; /* reported under this operation */
+    size_t size;      /* of args */
+    int32_t op;       /* reported under this operation */
+    xst_op_kind kind; /* of its group */
+    bool side;        /* goes to the second branch */
+    bool joins;       /* waits for all that was queued there before */
 } cuda_step;
 
 typedef struct cuda_patch {
     void *field; /* of some step's arguments: a pointer of any type */
-    const cuda_place *place;
+    cuda_place *place;
+    bool writes;  /* the step may change what is there */
+    int32_t step; /* whose field it is; branch.c */
 } cuda_patch;
 
 struct xst_executable {
@@ -205,6 +217,8 @@ void xst_cuda_executable_destroy(xst_executable *executable);
 
 /* schedule.c: fills c->group. */
 xst_status xst_cuda_schedule(cuda_compiler *c);
+/* branch.c: which steps go to the second branch, and what that means for their places. */
+void xst_cuda_branch(xst_executable *executable);
 /* arena.c: offsets of the places in the arena, and its size. */
 xst_status xst_cuda_arena_lay_out(xst_executable *executable, size_t *bytes, xst_error *err);
 

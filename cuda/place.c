@@ -19,7 +19,8 @@ static void *new_step(cuda_compiler *c, cuda_step **list, int32_t *count, size_t
     if (c->status != XST_OK)
         return NULL;
     const cuda_group *const group = &c->group[c->at];
-    (*list)[(*count)++] = (cuda_step){.run = run, .args = args, .op = group->op[group->count - 1]};
+    (*list)[(*count)++] =
+        (cuda_step){.run = run, .args = args, .size = size, .op = group->op[group->count - 1], .kind = group->kind};
     return args;
 }
 
@@ -53,7 +54,7 @@ static cuda_place *new_place(cuda_compiler *c, void *data, size_t bytes)
 }
 
 /* `field` shall point to the place, which is in use by this group. */
-void xst_cuda_point(cuda_compiler *c, void *field, cuda_place *place)
+static void point(cuda_compiler *c, void *field, cuda_place *place, bool writes)
 {
     xst_executable *const x = c->exe;
     void *patches = x->patch;
@@ -63,11 +64,16 @@ void xst_cuda_point(cuda_compiler *c, void *field, cuda_place *place)
     x->patch = patches;
     if (c->status != XST_OK || !place)
         return;
-    x->patch[x->patches++] = (cuda_patch){field, place};
+    x->patch[x->patches++] = (cuda_patch){.field = field, .place = place, .writes = writes};
     if (c->at < place->first)
         place->first = c->at;
     if (c->at > place->last)
         place->last = c->at;
+}
+
+void xst_cuda_point(cuda_compiler *c, void *field, cuda_place *place)
+{
+    point(c, field, place, true);
 }
 
 /* ---- forms ------------------------------------------------------------------------------------------------------- */
@@ -155,8 +161,8 @@ static void convert(cuda_compiler *c, xst_tensor t, cuda_place *from, cuda_form 
         if (!a)
             return;
         a->n = (uint32_t)n;
-        xst_cuda_point(c, &a->gate, pack ? from : to);
-        xst_cuda_point(c, &a->bits, pack ? to : from);
+        point(c, &a->gate, pack ? from : to, !pack);
+        point(c, &a->bits, pack ? to : from, pack);
         return;
     }
     xst_cuda_transpose_args *const a = step_before(c, run_transpose, sizeof *a);
@@ -167,8 +173,8 @@ static void convert(cuda_compiler *c, xst_tensor t, cuda_place *from, cuda_form 
                                    .batch = 1,
                                    .rows = 1,
                                    .columns = n};
-    xst_cuda_point(c, &a->from, from);
-    xst_cuda_point(c, &a->to, to);
+    point(c, &a->from, from, false);
+    point(c, &a->to, to, true);
 }
 
 /* ---- what operations use ----------------------------------------------------------------------------------------- */
@@ -190,7 +196,7 @@ void xst_cuda_in(cuda_compiler *c, void *field, xst_tensor t, cuda_form form)
     cuda_use *const use = &c->use[t];
     cuda_place *const own = own_place(c, t);
     if (form == use->form || use->form == CUDA_FORM_RAW) {
-        xst_cuda_point(c, field, own);
+        point(c, field, own, false);
         return;
     }
     if (!use->other || use->other_form != form) {
@@ -203,7 +209,7 @@ void xst_cuda_in(cuda_compiler *c, void *field, xst_tensor t, cuda_form form)
                 convert(c, t, own, use->form, use->other, form);
         }
     }
-    xst_cuda_point(c, field, use->other);
+    point(c, field, use->other, false);
 }
 
 void xst_cuda_out(cuda_compiler *c, void *field, xst_tensor t, cuda_form form)
@@ -230,7 +236,7 @@ void xst_cuda_slots_of(cuda_compiler *c, void *field, xst_tensor active, uint32_
     if (c->status == XST_OK && xst_cuda_info(c, active)->kind != XST_STATE)
         c->status = xst_fail(c->err, XST_ERROR_INTERNAL, "cuda: %s: active columns must be STATE",
                              xst_cuda_info(c, active)->name);
-    xst_cuda_point(c, field, shadow_place(c, active, CUDA_FORM_SLOTS, columns));
+    point(c, field, shadow_place(c, active, CUDA_FORM_SLOTS, columns), false);
 }
 
 cuda_place *xst_cuda_scratch(cuda_compiler *c, void *field, size_t bytes)

@@ -14,18 +14,67 @@ static xst_status record_event(const xst_session *s, const cuda_events *events, 
         s, s->backend->cuda.cudaEventRecordWithFlags(events->event[i], s->queue.stream, events->flags), "timing", err);
 }
 
+/* Exchanges the branch that steps are queued on for the other one. */
+static void change_branch(xst_session *s)
+{
+    const cudaStream_t stream = s->queue.stream;
+    const cudnnHandle_t dnn = s->dnn;
+    s->queue.stream = s->side_stream;
+    s->dnn = s->side_dnn;
+    s->side_stream = stream;
+    s->side_dnn = dnn;
+}
+
+/* `later` goes on when all that `earlier` has now is done. */
+static xst_status wait_for(const xst_session *s, cudaEvent_t event, cudaStream_t earlier, cudaStream_t later,
+                           xst_error *err)
+{
+    const xst_cuda_api *const cuda = &s->backend->cuda;
+    const xst_status status = xst_cuda_check(s, cuda->cudaEventRecord(event, earlier), "branching", err);
+    return status == XST_OK ? xst_cuda_check(s, cuda->cudaStreamWaitEvent(later, event, 0), "branching", err) : status;
+}
+
+static xst_status queue_step(const xst_executable *x, const cuda_step *step, xst_error *err)
+{
+    nvtxRangePushA(x->label[step->op]);
+    const xst_status status = step->run(x->session, step->args, err);
+    nvtxRangePop();
+    return status == XST_OK ? XST_OK : xst_fail_context(err, status, "%s", x->label[step->op]);
+}
+
+/* Queues the steps on two branches, which end as one: for recording only. */
+static xst_status queue_branches(xst_executable *x, xst_error *err)
+{
+    xst_session *const s = x->session;
+    const cudaStream_t main = s->queue.stream, side = s->side_stream;
+    xst_status status = XST_OK;
+    bool ahead = true, busy = false; /* main has steps that side does not wait for; the reverse */
+    for (int32_t i = 0; i < x->steps && status == XST_OK; i++) {
+        const cuda_step *const step = &x->step[i];
+        if (step->side && ahead)
+            status = wait_for(s, s->fork, main, side, err);
+        else if (step->joins)
+            status = wait_for(s, s->join, side, main, err);
+        if (status != XST_OK)
+            break;
+        if (step->side)
+            change_branch(s);
+        status = queue_step(x, step, err);
+        if (step->side)
+            change_branch(s);
+        ahead = !step->side;
+        busy = step->side || (busy && !step->joins);
+    }
+    return status == XST_OK && busy ? wait_for(s, s->join, side, main, err) : status;
+}
+
 /* Queues the steps one by one; with events, records one before the first and one after each. */
 static xst_status queue_steps(xst_executable *x, const cuda_events *events, xst_error *err)
 {
     const xst_session *const s = x->session;
     xst_status status = events ? record_event(s, events, 0, err) : XST_OK;
     for (int32_t i = 0; i < x->steps && status == XST_OK; i++) {
-        const cuda_step *const step = &x->step[i];
-        nvtxRangePushA(x->label[step->op]);
-        status = step->run(s, step->args, err);
-        nvtxRangePop();
-        if (status != XST_OK)
-            xst_fail_context(err, status, "%s", x->label[step->op]);
+        status = queue_step(x, &x->step[i], err);
         if (status == XST_OK && events)
             status = record_event(s, events, i + 1, err);
     }
@@ -108,7 +157,7 @@ static xst_status capture(xst_executable *x, const cuda_events *events, cudaGrap
         s, cuda->cudaStreamBeginCapture(s->queue.stream, cudaStreamCaptureModeThreadLocal), "recording a graph", err);
     if (status != XST_OK)
         return status;
-    status = queue_steps(x, events, err);
+    status = events ? queue_steps(x, events, err) : queue_branches(x, err);
     cudaError_t ended = cuda->cudaStreamEndCapture(s->queue.stream, graph);
     if (ended != cudaSuccess && !*graph)
         (void)cuda->cudaStreamEndCapture(s->queue.stream, graph);

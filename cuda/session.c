@@ -90,6 +90,23 @@ static xst_status make_state(xst_session *s, xst_error *err)
     return status;
 }
 
+/* What the second branch of a graph is recorded on. */
+static xst_status open_branch(xst_session *s, xst_error *err)
+{
+    const xst_cuda_api *const cuda = &s->backend->cuda;
+    xst_status status = xst_cuda_check(s, cuda->cudaStreamCreateWithFlags(&s->side_stream, cudaStreamNonBlocking),
+                                       "creating a stream", err);
+    if (status == XST_OK)
+        status = xst_cuda_check_dnn(s, cuda->cudnnCreate(&s->side_dnn), "starting cuDNN", err);
+    if (status == XST_OK)
+        status = xst_cuda_check_dnn(s, cuda->cudnnSetStream(s->side_dnn, s->side_stream), "starting cuDNN", err);
+    if (status == XST_OK)
+        status = xst_cuda_check(s, cuda->cudaEventCreateWithFlags(&s->fork, cudaEventDisableTiming), "branching", err);
+    if (status == XST_OK)
+        status = xst_cuda_check(s, cuda->cudaEventCreateWithFlags(&s->join, cudaEventDisableTiming), "branching", err);
+    return status;
+}
+
 static xst_status open_libraries(xst_session *s, xst_error *err)
 {
     const xst_cuda_api *const cuda = &s->backend->cuda;
@@ -99,6 +116,8 @@ static xst_status open_libraries(xst_session *s, xst_error *err)
         status = xst_cuda_check_dnn(s, cuda->cudnnCreate(&s->dnn), "starting cuDNN", err);
     if (status == XST_OK)
         status = xst_cuda_check_dnn(s, cuda->cudnnSetStream(s->dnn, s->queue.stream), "starting cuDNN", err);
+    if (status == XST_OK)
+        status = open_branch(s, err);
     if (status == XST_OK)
         status = xst_cuda_check_blas(s, cuda->cublasLtCreate(&s->blas), "starting cuBLASLt", err);
     return status;
@@ -143,6 +162,14 @@ void xst_cuda_session_destroy(xst_session *s)
         (void)cuda->cublasLtDestroy(s->blas);
     if (s->dnn)
         (void)cuda->cudnnDestroy(s->dnn);
+    if (s->side_dnn)
+        (void)cuda->cudnnDestroy(s->side_dnn);
+    if (s->fork)
+        (void)cuda->cudaEventDestroy(s->fork);
+    if (s->join)
+        (void)cuda->cudaEventDestroy(s->join);
+    if (s->side_stream)
+        (void)cuda->cudaStreamDestroy(s->side_stream);
     if (s->queue.stream)
         (void)cuda->cudaStreamDestroy(s->queue.stream);
     xst_free(s->memory_bytes);

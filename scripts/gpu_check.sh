@@ -8,7 +8,8 @@
 #   forced    100 steps from the CPU's state, CPU against CUDA; recorded graphs against single launches
 #   resume    a deterministic run that is killed and resumed ends in the same bits
 #   sanitize  compute-sanitizer on a tiny run and on the test of the fused FC layers: memcheck, racecheck, initcheck, synccheck
-#   bench     xst bench at full width, bf16: step, operations, ceilings; again with the library's FC products (bench_general)
+#   bench     xst bench at full width, bf16: step, operations, ceilings; again with the library's FC products (bench_general),
+#             and with one branch (bench_single)
 #   peer      the same step in PyTorch, eager (channels first and last: the faster counts) and compiled
 #   train     a short run, and its evaluation from the files
 #   full      experiments/paper.yaml as it is (20 tasks x 100 epochs): not part of the 8 minutes
@@ -142,9 +143,10 @@ run_sanitize() {
 }
 
 run_bench() {
-    local one
-    for one in bench bench_general; do
-        XST_CUDA_FC=${one#bench_} "$xst" bench "${bench[@]}" --json >"$out/$one.json" || { rm -f "$out/$one.json"; return 1; }
+    local one branches
+    for one in bench bench_general bench_single; do
+        branches=$([ $one = bench_single ] && echo 0 || echo 2)
+        XST_CUDA_BRANCHES=$branches XST_CUDA_FC=${one#bench_} "$xst" bench "${bench[@]}" --json >"$out/$one.json" || { rm -f "$out/$one.json"; return 1; }
     done
 }
 
@@ -183,7 +185,7 @@ part full 1200
     awk -F '\t' '{printf "%s{\"part\": \"%s\", \"status\": \"%s\", \"exit\": %d, \"seconds\": %s, \"note\": \"%s\"}",
                   (NR > 1 ? ", " : ""), $1, $2, $3, $4, $5}' "$out/parts"
     printf ']'
-    for file in bench bench_general peer_eager peer_eager_last peer_compiled eval full; do
+    for file in bench bench_general bench_single peer_eager peer_eager_last peer_compiled eval full; do
         if [ -s "$out/$file.json" ]; then
             printf ', "%s": %s' "$file" "$(cat "$out/$file.json")"
         fi

@@ -1,27 +1,42 @@
-// The CUDA runtime on the CPU: memory, streams that run at once, graphs as recorded calls.
+// The CUDA runtime on the CPU: memory, streams that run at once, graphs as recorded calls with what each must wait for.
+// A graph runs in the order of recording, or, by XST_FAKE_ORDER, in another that its edges allow: `late`: what was
+// recorded first waits for as long as it can; a number: a random one, by that seed.
 #include "fake.hpp"
 
 #include "cuda_on_cpu.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <map>
 #include <memory>
+#include <random>
 #include <sys/mman.h>
 #include <vector>
 
 namespace
 {
 
-using Work = std::vector<std::function<cudaError_t()>>;
+struct Stream;
 
+struct Node {
+    std::function<cudaError_t()> work;
+    std::vector<size_t> after;
+};
+struct Graph {
+    std::vector<Node> nodes;
+    std::vector<Stream *> streams; // that are recorded into it; the first one began
+};
 struct Stream {
-    std::unique_ptr<Work> recording;
+    std::shared_ptr<Graph> recording;
+    std::vector<size_t> last; // nodes that the next one comes after
 };
 struct Event {
     std::chrono::steady_clock::time_point at;
     bool recorded;
+    std::weak_ptr<Graph> graph; // where it was recorded while capturing
+    std::vector<size_t> last;
 };
 
 // Sanitizers' bookkeeping of very large blocks, workspaces that nobody fills, takes longer than all else: they come
@@ -44,7 +59,8 @@ cudaError_t fake_enqueue(cudaStream_t s, std::function<cudaError_t()> work)
         return cudaErrorInvalidResourceHandle; // the backend never uses the default stream
     Stream *const stream = stream_of(s);
     if (stream->recording) {
-        stream->recording->push_back(std::move(work));
+        stream->recording->nodes.push_back({std::move(work), stream->last});
+        stream->last = {stream->recording->nodes.size() - 1};
         return cudaSuccess;
     }
     return work();
@@ -132,9 +148,17 @@ cudaError_t fake_cudaStreamCreateWithFlags(cudaStream_t *s, unsigned)
     return cudaSuccess;
 }
 
+static void end_recording(Graph *graph)
+{
+    for (Stream *const stream : graph->streams)
+        *stream = {};
+    captures--;
+}
+
 cudaError_t fake_cudaStreamDestroy(cudaStream_t s)
 {
-    captures -= stream_of(s)->recording != nullptr;
+    if (const std::shared_ptr<Graph> graph = stream_of(s)->recording)
+        end_recording(graph.get());
     fake_drop<Stream>(s);
     return cudaSuccess;
 }
@@ -148,45 +172,94 @@ cudaError_t fake_cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode mo
 {
     if (stream_of(s)->recording || mode != cudaStreamCaptureModeThreadLocal)
         return cudaErrorIllegalState;
-    stream_of(s)->recording = std::make_unique<Work>();
+    *stream_of(s) = {std::make_shared<Graph>(), {}};
+    stream_of(s)->recording->streams = {stream_of(s)};
     captures++;
     return cudaSuccess;
 }
 
+// Whether the stream that began comes after every node, so that no other is left running.
+static bool joined(const Graph &graph)
+{
+    std::vector<bool> reached(graph.nodes.size());
+    for (const size_t i : graph.streams[0]->last)
+        reached[i] = true;
+    for (size_t i = graph.nodes.size(); i-- > 0;)
+        for (const size_t before : graph.nodes[i].after)
+            reached[before] = reached[before] || reached[i];
+    return std::find(reached.begin(), reached.end(), false) == reached.end();
+}
+
 cudaError_t fake_cudaStreamEndCapture(cudaStream_t s, cudaGraph_t *graph)
 {
-    if (!stream_of(s)->recording)
+    const std::shared_ptr<Graph> recorded = stream_of(s)->recording;
+    if (!recorded || recorded->streams[0] != stream_of(s))
         return cudaErrorIllegalState;
-    fake_make(graph, stream_of(s)->recording.release());
-    captures--;
+    const bool whole = joined(*recorded);
+    end_recording(recorded.get());
+    if (!whole)
+        return cudaErrorStreamCaptureUnjoined;
+    recorded->streams.clear();
+    fake_make(graph, new Graph(*recorded));
     return cudaSuccess;
 }
 
 cudaError_t fake_cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long)
 {
-    fake_make(exec, new Work(*reinterpret_cast<Work *>(graph)));
+    fake_make(exec, new Graph(*reinterpret_cast<Graph *>(graph)));
+    return cudaSuccess;
+}
+
+static cudaError_t run_in_order(const Graph &graph, const char *order)
+{
+    const bool late = strcmp(order, "late") == 0;
+    std::minstd_rand dice(unsigned(1 + atoi(order)));
+    std::vector<size_t> waits(graph.nodes.size());
+    std::vector<std::vector<size_t>> next(graph.nodes.size());
+    std::vector<size_t> ready;
+    for (size_t i = 0; i < graph.nodes.size(); i++) {
+        waits[i] = graph.nodes[i].after.size();
+        for (const size_t before : graph.nodes[i].after)
+            next[before].push_back(i);
+        if (waits[i] == 0)
+            ready.push_back(i);
+    }
+    while (!ready.empty()) {
+        const auto at =
+            late ? std::max_element(ready.begin(), ready.end()) : ready.begin() + long(dice() % ready.size());
+        const size_t i = *at;
+        ready.erase(at);
+        if (const cudaError_t e = graph.nodes[i].work())
+            return e;
+        for (const size_t k : next[i])
+            if (--waits[k] == 0)
+                ready.push_back(k);
+    }
     return cudaSuccess;
 }
 
 cudaError_t fake_cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t s)
 {
+    const Graph &graph = *reinterpret_cast<Graph *>(exec);
     if (stream_of(s)->recording)
         return cudaErrorStreamCaptureUnsupported;
-    for (const auto &work : *reinterpret_cast<Work *>(exec))
-        if (const cudaError_t e = work())
+    if (const char *const order = getenv("XST_FAKE_ORDER"))
+        return run_in_order(graph, order);
+    for (const Node &node : graph.nodes)
+        if (const cudaError_t e = node.work())
             return e;
     return cudaSuccess;
 }
 
 cudaError_t fake_cudaGraphExecDestroy(cudaGraphExec_t exec)
 {
-    fake_drop<Work>(exec);
+    fake_drop<Graph>(exec);
     return cudaSuccess;
 }
 
 cudaError_t fake_cudaGraphDestroy(cudaGraph_t graph)
 {
-    fake_drop<Work>(graph);
+    fake_drop<Graph>(graph);
     return cudaSuccess;
 }
 
@@ -196,10 +269,25 @@ cudaError_t fake_cudaEventCreateWithFlags(cudaEvent_t *e, unsigned)
     return cudaSuccess;
 }
 
+static cudaError_t record_time(Event *event, cudaStream_t s)
+{
+    return fake_enqueue(s, [=] {
+        event->at = std::chrono::steady_clock::now();
+        event->recorded = true;
+        return cudaSuccess;
+    });
+}
+
+// In a capture it marks what others can wait for.
 cudaError_t fake_cudaEventRecord(cudaEvent_t e, cudaStream_t s)
 {
     Event *const event = reinterpret_cast<Event *>(e);
-    return fake_enqueue(s, [=] { return *event = {std::chrono::steady_clock::now(), true}, cudaSuccess; });
+    const Stream *const stream = stream_of(s);
+    if (!stream->recording)
+        return record_time(event, s);
+    event->graph = stream->recording;
+    event->last = stream->last;
+    return cudaSuccess;
 }
 
 // In a capture only an external event gets a time, when the graph runs.
@@ -207,7 +295,25 @@ cudaError_t fake_cudaEventRecordWithFlags(cudaEvent_t e, cudaStream_t s, unsigne
 {
     if ((flags == cudaEventRecordExternal) != (stream_of(s)->recording != nullptr))
         return cudaErrorInvalidValue;
-    return fake_cudaEventRecord(e, s);
+    return record_time(reinterpret_cast<Event *>(e), s);
+}
+
+// Streams run at once: outside of a capture there is nothing to wait for. In one, the stream joins it.
+cudaError_t fake_cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned)
+{
+    const Event *const event = reinterpret_cast<Event *>(e);
+    const std::shared_ptr<Graph> graph = event->graph.lock();
+    Stream *const stream = stream_of(s);
+    if (stream->recording != graph && (stream->recording || !graph))
+        return cudaErrorStreamCaptureIsolation;
+    if (!graph)
+        return cudaSuccess;
+    if (!stream->recording) {
+        stream->recording = graph;
+        graph->streams.push_back(stream);
+    }
+    stream->last.insert(stream->last.end(), event->last.begin(), event->last.end());
+    return cudaSuccess;
 }
 
 cudaError_t fake_cudaEventSynchronize(cudaEvent_t e)
