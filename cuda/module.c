@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 
+#include <nvtx3/nvToolsExt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +82,16 @@ static void backend_facts(const xst_backend *b, xst_backend_facts *facts)
     *facts = b->facts;
 }
 
+static void range_begin(const char *name)
+{
+    nvtxRangePushA(name);
+}
+
+static void range_end(void)
+{
+    nvtxRangePop();
+}
+
 static const xst_backend_api xst_cuda_backend = {
     .version = XST_BACKEND_VERSION,
     .name = "cuda",
@@ -97,6 +108,8 @@ static const xst_backend_api xst_cuda_backend = {
     .synchronise = xst_cuda_synchronise,
     .profile = xst_cuda_profile,
     .executable_destroy = xst_cuda_executable_destroy,
+    .range_begin = range_begin,
+    .range_end = range_end,
 };
 
 xst_status xst_backend_module(int version, const xst_backend_api **out, xst_error *err)

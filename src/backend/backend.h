@@ -52,9 +52,13 @@ typedef struct xst_backend_api {
      * backend fused report their time at the last of them, 0 at the others. */
     xst_status (*profile)(xst_executable *executable, int repeats, double *ms, xst_error *err);
     void (*executable_destroy)(xst_executable *executable);
+    /* For a profiler: what is run from begin to end belongs to `name` ("task 3", "epoch 12"). They nest. Both NULL where
+     * nobody could see it. */
+    void (*range_begin)(const char *name);
+    void (*range_end)(void);
 } xst_backend_api;
 
-enum { XST_BACKEND_VERSION = 1 };
+enum { XST_BACKEND_VERSION = 2 };
 
 /* Every backend there can be: "cpu", "ref", "cuda" (a module; found or not). NULL-terminated name list. */
 const char *const *xst_backend_names(void);

@@ -244,6 +244,18 @@ static xst_status look_at_start(looping *s, xst_error *err)
     return status == XST_OK ? judge(s, 0, NAN, chosen, err) : status;
 }
 
+static xst_status run_epoch(looping *s, int epoch, xst_error *err)
+{
+    xst_trainer_range(s->trainer, "epoch %d", epoch + 1);
+    xst_status status = start_epoch(s, (uint32_t)epoch, err);
+    if (status == XST_OK)
+        status = run_steps(s, (uint32_t)(epoch + 1) * s->p->steps_per_epoch, err);
+    if (status == XST_OK)
+        status = finish_epoch(s, epoch + 1, err);
+    xst_trainer_range_end(s->trainer);
+    return status;
+}
+
 xst_status xst_trainer_epochs(xst_trainer *trainer, xst_task_programs *p, xst_course *course, const xst_task_data *data,
                               xst_error *err)
 {
@@ -256,11 +268,7 @@ xst_status xst_trainer_epochs(xst_trainer *trainer, xst_task_programs *p, xst_co
         status = save(&s, err);
     for (int epoch = (int)(s.t / p->steps_per_epoch); epoch < epochs && !s.stop && status == XST_OK; epoch++) {
         const bool more = epoch + 1 < epochs;
-        status = start_epoch(&s, (uint32_t)epoch, err);
-        if (status == XST_OK)
-            status = run_steps(&s, (uint32_t)(epoch + 1) * p->steps_per_epoch, err);
-        if (status == XST_OK)
-            status = finish_epoch(&s, epoch + 1, err);
+        status = run_epoch(&s, epoch, err);
         const bool due = more && !s.stop && every > 0 && ((int)course->epochs + epoch + 1) % every == 0;
         if (status == XST_OK && due && may_save(&s))
             status = save(&s, err);

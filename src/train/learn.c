@@ -118,8 +118,10 @@ static xst_status run_phase(xst_trainer *trainer, xst_course *course, const xst_
     xst_task_record left = {0};
     xst_status status = xst_trainer_plan(trainer, course, course->phase > 0 ? net : NULL, &plan, err);
     *bn_frozen = plan.bn_frozen;
+    xst_trainer_range(trainer, "phase %s", plan.name[0] ? plan.name : "train");
     if (status == XST_OK)
         status = train_phase(trainer, course, &plan, data, saved, &left, err);
+    xst_trainer_range_end(trainer);
     xst_task_plan_free(&plan);
     xst_task_record_free(net);
     *net = left;

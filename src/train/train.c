@@ -8,6 +8,7 @@
 #include "base/version.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,6 +16,24 @@ void xst_trainer_report(const xst_trainer *trainer, const xst_progress *progress
 {
     if (trainer->observer && trainer->observer->report)
         trainer->observer->report(trainer->observer->user, progress);
+}
+
+void xst_trainer_range(const xst_trainer *trainer, const char *format, ...)
+{
+    char name[128];
+    va_list args;
+    if (!trainer->api->range_begin)
+        return;
+    va_start(args, format);
+    vsnprintf(name, sizeof name, format, args);
+    va_end(args);
+    trainer->api->range_begin(name);
+}
+
+void xst_trainer_range_end(const xst_trainer *trainer)
+{
+    if (trainer->api->range_end)
+        trainer->api->range_end();
 }
 
 static xst_status check_tasks(const xst_trainer *trainer, xst_error *err)
@@ -222,8 +241,11 @@ static xst_status run_tasks(xst_trainer *trainer, xst_error *err)
 {
     const int done = xst_manifest_done(&trainer->manifest);
     xst_status status = XST_OK;
-    for (int i = done + 1; i <= trainer->tasks && status == XST_OK; i++)
+    for (int i = done + 1; i <= trainer->tasks && status == XST_OK; i++) {
+        xst_trainer_range(trainer, "task %d", i);
         status = xst_trainer_learn(trainer, i, err);
+        xst_trainer_range_end(trainer);
+    }
     if (status != XST_OK)
         return status;
     xst_clock_text(trainer->manifest.ended);

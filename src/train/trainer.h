@@ -34,6 +34,10 @@ void xst_trainer_close(xst_trainer *trainer);
 /* Tells the observer, if there is one. */
 void xst_trainer_report(const xst_trainer *trainer, const xst_progress *progress);
 
+/* Names what the backend runs until the end of the range, for a profiler: "task 3", "epoch 12". */
+__attribute__((format(printf, 2, 3))) void xst_trainer_range(const xst_trainer *trainer, const char *format, ...);
+void xst_trainer_range_end(const xst_trainer *trainer);
+
 /* Takes test images out of a loaded task into tests[position-1]. */
 void xst_trainer_keep_test(xst_trainer *trainer, int position, xst_task_data *data);
 

@@ -80,3 +80,15 @@ need_stand_in() {
     [ "$(wc -l <"$RUNS/cuda/metrics.csv")" -gt 3 ]
     diff <(cut -d, -f1,2,9,11 "$RUNS/cuda/metrics.csv") <(cut -d, -f1,2,9,11 "$RUNS/cpu/metrics.csv")
 }
+
+@test "stand-in: a profiler sees tasks, phases, epochs, programs and layers, one inside the other" {
+    need_stand_in
+    export NVTX_INJECTION64_PATH=$XST_NVTX NVTX_RECORD=$RUNS/ranges
+    "$XST" train "${SMALL[@]}" --tasks 2 --epochs 1 --out "$RUN" 2>/dev/null
+    [ "$(grep -c '^task' "$NVTX_RECORD")" = 2 ]
+    [ "$(grep -c '^ phase' "$NVTX_RECORD")" = 2 ]
+    [ "$(grep -c '^  epoch 1$' "$NVTX_RECORD")" = 2 ]
+    [ "$(grep -c '^   step' "$NVTX_RECORD")" -ge 20 ]
+    grep -q '^ *features[.]0$' "$NVTX_RECORD"
+    ! grep -q 'without a begin' "$NVTX_RECORD"
+}
