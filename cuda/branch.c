@@ -3,7 +3,7 @@
  *
  * The second branch is a queue too. A step on it waits for all main steps before it in the program, so it can be late
  * but never early; at the end, and where a main step needs it, main waits for all that was queued there. So a place
- * that the second branch uses may be in use until the end, as far as the main branch is concerned (arena.c). */
+ * that the second branch uses may be in use until the end, as far as the main branch is concerned (backend/spans.h). */
 #include "cuda.h"
 
 /* Steps of these groups may be late. */
