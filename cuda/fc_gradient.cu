@@ -107,8 +107,8 @@ __global__ void __launch_bounds__(THREADS) fc_gradient_kernel(const __grid_const
     const int o0 = int(blockIdx.y) * SIDE, i0 = int(blockIdx.x) * SIDE, lane = int(threadIdx.x) % 32;
     float sum[8][4] = {};
     for (int m0 = 0; m0 < int(p.rows); m0 += CHUNK) {
-        fetch_slice(dy, p.dy, CHUNK, m0, int(p.rows), o0, p.geometry.out);
-        fetch_slice(x, p.x, CHUNK, m0, int(p.rows), i0, p.geometry.in);
+        fetch_slice<CHUNK, THREADS>(dy, p.dy, m0, int(p.rows), o0, p.geometry.out);
+        fetch_slice<CHUNK, THREADS>(x, p.x, m0, int(p.rows), i0, p.geometry.in);
         copy_commit();
         copy_wait<0>();
         __syncthreads();
