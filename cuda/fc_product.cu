@@ -9,8 +9,8 @@
  *
  * A block makes 32 rows x 64 outputs over a share of the depth (split); its 4 warps have 16 outputs each. Slices of 64
  * depth are multiplied while the next two are on their way; the bits of the third are read while it is still far away,
- * so that no copy waits for a bit. Splits make enough blocks to keep all multiprocessors
- * reading; their sums go to scratch memory, and the last block of a tile adds them up in order.
+ * so that no copy waits for a bit. Splits make enough blocks to keep all multiprocessors reading; their sums go to
+ * scratch memory, and the last block of a tile adds them up in order.
  *
  *     w, forward:  outputs down, depth across: tiles are loaded as they stand
  *     w, backward: depth down, outputs across: tiles are turned while loading */
