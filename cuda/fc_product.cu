@@ -8,8 +8,9 @@
  * is 0 is not read: its copy to shared memory brings 0 of 16 bytes.
  *
  * A block makes 32 rows x 64 outputs over a share of the depth (split); its 4 warps have 16 outputs each. Slices of 64
- * depth are multiplied while the next two are on their way. Splits make enough blocks to keep all multiprocessors
- * reading; their sums go to scratch memory, and the last block of a tile adds them up in order.
+ * depth are multiplied while the next two are on their way; the bits of the third are read while it is still far away,
+ * so that no copy waits for a bit. Splits make enough blocks to keep all multiprocessors reading; their sums go to
+ * scratch memory, and the last block of a tile adds them up in order.
  *
  *     w, forward:  outputs down, depth across: tiles are loaded as they stand
  *     w, backward: depth down, outputs across: tiles are turned while loading */
@@ -20,7 +21,8 @@ namespace
 {
 
 constexpr int ROWS = 32, OUTPUTS = 64, DEPTH = 64, STAGES = 3, THREADS = 128;
-constexpr int COUNTERS = 4096; /* tiles that a launch can have */
+constexpr int ROW_STEP = THREADS / SLICE_PACKS, PACKS = OUTPUTS / ROW_STEP; /* of a thread in a slice of w */
+constexpr int COUNTERS = 4096;                                              /* tiles that a launch can have */
 constexpr int TILE = ROWS * OUTPUTS;
 constexpr int WANTED_BLOCKS = 264; /* two for each multiprocessor of a large GPU */
 
@@ -33,33 +35,77 @@ struct product {
     const uint32_t *bits;
     const float *bias; /* or NULL */
     uint16_t *y;
-    uint32_t *counters; /* scratch: a counter per tile, then the splits' sums */
-    int rows, out, in;  /* M, O, I */
-    int outputs, depth; /* O, I or I, O */
-    int groups, group;  /* columns per filter, weights per column */
-    int splits, share;  /* share: slices of a split */
+    uint32_t *counters;          /* scratch: a counter per tile, then the splits' sums */
+    int rows, out, in;           /* M, O, I */
+    int outputs, depth;          /* O, I or I, O */
+    int groups, group;           /* columns per filter, weights per column */
+    int step_columns, step_rest; /* DEPTH weights in columns, and what is left */
+    int splits, share;           /* share: slices of a split */
     bool relu;
 };
 
-/* 64 x 64 weights from (o0, i0), those that count. */
-__device__ __forceinline__ void fetch_weights(uint16_t *to, const product &p, int o0, int i0)
+/* What a thread copies of a slice of w: the pack at i of the rows o, o + ROW_STEP, .. */
+struct packs {
+    int o, i;
+    int column, rest;     /* of i in its row: i = column * group + rest */
+    uint32_t word[PACKS]; /* where the bits of their columns are; 0 for a pack that the block has no use for */
+};
+
+__device__ __forceinline__ uint32_t column_of(const product &p, const packs &a, int k)
 {
-    for (int i = int(threadIdx.x); i < OUTPUTS * SLICE_PACKS; i += THREADS) {
-        const int row = i / SLICE_PACKS, pack = i % SLICE_PACKS, o = o0 + row, first = i0 + pack * 8;
-        bool on = o < p.out && first < p.in;
-        if (on) {
-            const uint32_t c = uint32_t(o) * uint32_t(p.groups) + uint32_t(first / p.group);
-            on = p.bits[c / 32] >> (c % 32) & 1;
-        }
-        copy16(&to[pack_at(row, pack)], on ? p.w + size_t(o) * size_t(p.in) + size_t(first) : p.w, on ? 16 : 0);
+    return uint32_t(a.o + k * ROW_STEP) * uint32_t(p.groups) + uint32_t(a.column);
+}
+
+/* Nobody waits for the words here: they are looked at when the copies start. depth_end: of the block. */
+template <bool backward> __device__ __forceinline__ void read_bits(packs *a, const product &p, int depth_end)
+{
+    const int o_end = backward ? min(p.out, depth_end) : p.out, i_end = backward ? p.in : min(p.in, depth_end);
+    for (int k = 0; k < PACKS; k++)
+        a->word[k] = a->o + k * ROW_STEP < o_end && a->i < i_end ? p.bits[column_of(p, *a, k) / 32] : 0;
+}
+
+template <bool backward> __device__ __forceinline__ packs first_packs(const product &p, int depth0)
+{
+    const int output0 = int(blockIdx.x) * OUTPUTS;
+    packs a = {};
+    a.o = (backward ? depth0 : output0) + int(threadIdx.x) / SLICE_PACKS;
+    a.i = (backward ? output0 : depth0) + int(threadIdx.x) % SLICE_PACKS * 8;
+    a.column = a.i / p.group;
+    a.rest = a.i % p.group;
+    return a;
+}
+
+/* In the next slice; words are still to be read. */
+template <bool backward> __device__ __forceinline__ packs next_packs(const product &p, packs a)
+{
+    if (backward) {
+        a.o += DEPTH;
+        return a;
+    }
+    a.i += DEPTH;
+    a.column += p.step_columns;
+    a.rest += p.step_rest;
+    if (a.rest >= p.group) {
+        a.rest -= p.group;
+        a.column++;
+    }
+    return a;
+}
+
+__device__ __forceinline__ void fetch_weights(uint16_t *to, const product &p, const packs &a)
+{
+    const uint16_t *const from = p.w + size_t(a.o) * size_t(p.in) + size_t(a.i);
+    for (int k = 0; k < PACKS; k++) {
+        const int row = int(threadIdx.x) / SLICE_PACKS + k * ROW_STEP, pack = int(threadIdx.x) % SLICE_PACKS;
+        const bool on = a.word[k] >> (column_of(p, a, k) % 32) & 1;
+        copy16(&to[pack_at(row, pack)], on ? from + size_t(k * ROW_STEP) * size_t(p.in) : p.w, on ? 16 : 0);
     }
 }
 
-template <bool backward> __device__ __forceinline__ void fetch(slice *to, const product &p, int depth0)
+__device__ __forceinline__ void fetch(slice *to, const product &p, int depth0, const packs &a)
 {
-    const int output0 = int(blockIdx.x) * OUTPUTS;
-    fetch_slice(to->x, p.x, ROWS, int(blockIdx.z) * ROWS, p.rows, depth0, p.depth);
-    fetch_weights(to->w, p, backward ? depth0 : output0, backward ? output0 : depth0);
+    fetch_slice<ROWS, THREADS>(to->x, p.x, int(blockIdx.z) * ROWS, p.rows, depth0, p.depth);
+    fetch_weights(to->w, p, a);
 }
 
 /* sum[16 rows][8 outputs] += one slice. */
@@ -111,18 +157,17 @@ __device__ __forceinline__ bool meet(const product &p, float (&sum)[2][2][4], in
         store<4>(sums + blockIdx.y * TILE + (unsigned(i) * THREADS + threadIdx.x) * 4, sum[i / 2][i % 2]);
     if (!last_block(p.counters + tile, unsigned(p.splits), flag))
         return false;
-    for (int i = 0; i < 4; i++) {
-        float total[4] = {};
-        for (int split = 0; split < p.splits; split++) {
+    for (int i = 0; i < 4; i++)
+        for (int k = 0; k < 4; k++)
+            sum[i / 2][i % 2][k] = 0.0f;
+    for (int split = 0; split < p.splits; split++)
+        for (int i = 0; i < 4; i++) {
             float part[4];
             load<4>(part, static_cast<const float *>(sums) + unsigned(split) * TILE +
                               (unsigned(i) * THREADS + threadIdx.x) * 4);
             for (int k = 0; k < 4; k++)
-                total[k] += part[k];
+                sum[i / 2][i % 2][k] += part[k];
         }
-        for (int k = 0; k < 4; k++)
-            sum[i / 2][i % 2][k] = total[k];
-    }
     return true;
 }
 
@@ -132,18 +177,26 @@ __global__ void __launch_bounds__(THREADS, 4) fc_product_kernel(const __grid_con
     DYNAMIC_SHARED(slice, slices); /* [STAGES], then the flag of last_block */
     float sum[2][2][4] = {};
     const int first = int(blockIdx.y) * p.share, end = min(first + p.share, (p.depth + DEPTH - 1) / DEPTH);
+    packs ahead[STAGES]; /* of the first slices; later the last of them runs ahead of the loop */
+    for (int s = 0; s < STAGES; s++) {
+        ahead[s] = s == 0 ? first_packs<backward>(p, first * DEPTH) : next_packs<backward>(p, ahead[s - 1]);
+        read_bits<backward>(&ahead[s], p, end * DEPTH);
+    }
     for (int s = 0; s < STAGES - 1; s++) {
         if (first + s < end)
-            fetch<backward>(&slices[s], p, (first + s) * DEPTH);
+            fetch(&slices[s], p, (first + s) * DEPTH, ahead[s]);
         copy_commit(); /* a group each round, even an empty one, so that one wait serves every round */
     }
+    packs &w = ahead[STAGES - 1];
     for (int s = first; s < end; s++) {
         copy_wait<STAGES - 2>();
         __syncthreads(); /* slice s is here, from every thread; and nobody needs slice s - 1 any more */
         const int next = s + STAGES - 1;
         if (next < end)
-            fetch<backward>(&slices[(next - first) % STAGES], p, next * DEPTH);
+            fetch(&slices[(next - first) % STAGES], p, next * DEPTH, w);
         copy_commit();
+        w = next_packs<backward>(p, w);
+        read_bits<backward>(&w, p, end * DEPTH);
         multiply<backward>(sum, &slices[(s - first) % STAGES]);
     }
     if (p.splits == 1 || meet(p, sum, reinterpret_cast<int *>(&slices[STAGES])))
@@ -183,6 +236,7 @@ cudaError_t run(const xst_cuda_queue *q, const xst_geometry &g, product p, void 
         return cudaSuccess;
     p.counters = static_cast<uint32_t *>(scratch);
     p.rows = int(rows), p.out = g.out, p.in = g.in, p.groups = g.groups, p.group = g.group;
+    p.step_columns = DEPTH / p.group, p.step_rest = DEPTH % p.group;
     p.outputs = backward ? g.in : g.out;
     p.depth = backward ? g.out : g.in;
     p.splits = splits_of(p.outputs, p.depth, rows);

@@ -114,11 +114,14 @@ __device__ __forceinline__ int pack_at(int row, int pack)
 }
 
 /* Starts copying rows row0 .. row0 + count - 1, columns column0 .. + 63, of matrix [rows][columns]; columns % 8 = 0.
- * What lies outside arrives as zeros. */
-__device__ __forceinline__ void fetch_slice(uint16_t *slice, const uint16_t *from, int count, int row0, int rows,
-                                            int column0, int columns)
+ * What lies outside arrives as zeros. threads: of the block. */
+template <int count, int threads>
+__device__ __forceinline__ void fetch_slice(uint16_t *slice, const uint16_t *from, int row0, int rows, int column0,
+                                            int columns)
 {
-    for (int i = int(threadIdx.x); i < count * SLICE_PACKS; i += int(blockDim.x)) {
+    static_assert(count * SLICE_PACKS % threads == 0, "every thread copies the same number of packs");
+    for (int k = 0; k < count * SLICE_PACKS / threads; k++) {
+        const int i = int(threadIdx.x) + k * threads;
         const int row = row0 + i / SLICE_PACKS, column = column0 + i % SLICE_PACKS * 8;
         const bool exists = row < rows && column < columns;
         const uint16_t *const source = exists ? from + size_t(row) * size_t(columns) + size_t(column) : from;

@@ -105,10 +105,10 @@ static void backward_data(const fc_case *f)
 
 void check_fc_product(bool small)
 {
-    static const fc_case cases[] = {{8, 8, 8, 1},   {64, 64, 8, 32}, {72, 136, 16, 33}, {200, 8, 8, 31},
-                                    {8, 648, 8, 5}, {648, 16, 8, 5}, {136, 520, 24, 65}};
+    static const fc_case cases[] = {{8, 8, 8, 1},     {64, 64, 8, 32}, {72, 136, 16, 33}, {200, 8, 8, 31},
+                                    {16, 360, 72, 3}, {8, 648, 8, 5},  {648, 16, 8, 5},   {136, 520, 24, 65}};
     const bool concurrent = sim_settings()->blocks_concurrent; /* slow: those in which blocks add to one another */
-    for (size_t i = concurrent ? 4 : 0; i < sizeof cases / sizeof cases[0] - (small ? 1 : 0); i++) {
+    for (size_t i = concurrent ? 5 : 0; i < sizeof cases / sizeof cases[0] - (small ? 1 : 0); i++) {
         forward(&cases[i], true);
         if (!concurrent)
             forward(&cases[i], false);
