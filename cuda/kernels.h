@@ -336,6 +336,24 @@ typedef struct xst_cuda_gemm_args {
 } xst_cuda_gemm_args;
 cudaError_t xst_cuda_gemm(const xst_cuda_queue *q, const xst_cuda_gemm_args *args);
 
+/* The LINEAR operations of a layer with few outputs, a head: forward takes x, w, bias, relu and gives y; backward takes
+ * dy and gives dx from w, dw and dbias from x, or one of the two, in one launch. Rows are dense; pointers are 16-byte
+ * aligned. */
+enum { XST_CUDA_NARROW_MAX = 128 };
+typedef struct xst_cuda_narrow_args {
+    const void *x;  /* [rows][in] of type */
+    const float *w; /* [out][in] */
+    const float *bias, *dy;
+    float *y;
+    void *dx;          /* of type, or NULL */
+    float *dw, *dbias; /* or both NULL */
+    xst_cuda_type type;
+    bool relu;
+    uint32_t rows, in, out; /* backward: none is 0 */
+} xst_cuda_narrow_args;
+cudaError_t xst_cuda_narrow_forward(const xst_cuda_queue *q, const xst_cuda_narrow_args *args);
+cudaError_t xst_cuda_narrow_backward(const xst_cuda_queue *q, const xst_cuda_narrow_args *args);
+
 /* LOSS (all NULL) and EVAL_LOSS (dlogits NULL). */
 typedef struct xst_cuda_loss_args {
     const void *logits;     /* [rows][classes] of type */
