@@ -240,6 +240,22 @@ static inline const xst_op *xst_cuda_op(const cuda_compiler *c, const cuda_group
     return &c->program->op[group->op[i]];
 }
 
+static inline bool xst_cuda_reads(const xst_op *op, xst_tensor tensor)
+{
+    for (int i = 0; i < XST_OP_INPUTS; i++)
+        if (op->in[i] == tensor)
+            return true;
+    return false;
+}
+
+static inline bool xst_cuda_writes(const xst_op *op, xst_tensor tensor)
+{
+    for (int i = 0; i < XST_OP_OUTPUTS; i++)
+        if (op->out[i] == tensor)
+            return true;
+    return false;
+}
+
 /* The form in which a tensor is kept. */
 static inline cuda_form xst_cuda_own(const cuda_compiler *c, xst_tensor tensor)
 {

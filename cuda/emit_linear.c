@@ -13,11 +13,6 @@ static xst_status run_bias(const xst_session *s, const void *args, xst_error *er
     return xst_cuda_check(s, xst_cuda_bias(&s->queue, args), "bias", err);
 }
 
-static xst_status run_bias_gradient(const xst_session *s, const void *args, xst_error *err)
-{
-    return xst_cuda_check(s, xst_cuda_bias_gradient(&s->queue, args), "gradient of the bias", err);
-}
-
 /* ---- narrow layers ----------------------------------------------------------------------------------------------- */
 
 static xst_status run_narrow_forward(const xst_session *s, const void *args, xst_error *err)
@@ -179,19 +174,69 @@ static void backward_data(cuda_compiler *c, const xst_op *op)
         product(c, &s, op->in[0], op->in[1], op->out[0]);
 }
 
-static void bias_gradient(cuda_compiler *c, const xst_op *op)
+/* ---- backward of ReLU, gradient of the bias ---------------------------------------------------------------------- */
+
+static bool takes_narrow_gradient(cuda_compiler *c, const xst_op *weights)
 {
-    const cuda_form form = xst_cuda_own(c, op->in[1]);
-    const int64_t *const dy = xst_cuda_info(c, op->in[1])->dim;
-    xst_cuda_bias_gradient_args *const b = xst_cuda_step(c, run_bias_gradient, sizeof *b);
-    if (!b)
-        return;
-    b->type = xst_cuda_type_of(form);
-    b->rows = (uint32_t)dy[0];
-    b->n = (uint32_t)dy[1];
-    xst_cuda_in(c, &b->dy, op->in[1], form);
-    xst_cuda_out(c, &b->dbias, op->out[1], CUDA_FORM_F32);
+    return !xst_cuda_fused_gradient_of(c, weights->out[0]) && is_narrow(c, weights->in[1], weights->out[0]);
 }
+
+/* The operation that wants the sum of what this ReLU passes on as the gradient of its bias, which nobody else touches
+ * on the way there; NULL: none. */
+static const xst_op *bias_behind(cuda_compiler *c, const xst_op *relu)
+{
+    const xst_op *const end = c->program->op + c->program->count, *op = relu + 1;
+    while (op < end && !(op->kind == XST_OP_LINEAR_BACKWARD_WEIGHTS && op->in[1] == relu->out[0]))
+        if (xst_cuda_writes(op++, relu->out[0]))
+            return NULL;
+    if (op == end || takes_narrow_gradient(c, op))
+        return NULL;
+    for (const xst_op *between = relu; between < op; between++)
+        if (xst_cuda_reads(between, op->out[1]) || xst_cuda_writes(between, op->out[1]))
+            return NULL;
+    return op;
+}
+
+static bool has_bias_gradient(cuda_compiler *c, const xst_op *weights)
+{
+    for (const xst_op *op = c->program->op; op < weights; op++)
+        if (op->kind == XST_OP_RELU_BACKWARD && bias_behind(c, op) == weights)
+            return true;
+    return false;
+}
+
+static xst_status run_relu(const xst_session *s, const void *args, xst_error *err)
+{
+    return xst_cuda_check(s, xst_cuda_relu_backward(&s->queue, args), "ReLU, backward, or the gradient of a bias", err);
+}
+
+static xst_cuda_relu_args *relu_step(cuda_compiler *c, xst_tensor dy, cuda_form form)
+{
+    const xst_tensor_info *const info = xst_cuda_info(c, dy);
+    xst_cuda_relu_args *const a = xst_cuda_step(c, run_relu, sizeof *a);
+    if (!a)
+        return NULL;
+    a->type = xst_cuda_type_of(form);
+    a->rows = (uint32_t)info->dim[0];
+    a->n = (uint32_t)(xst_tensor_elements(info) / info->dim[0]);
+    xst_cuda_in(c, &a->dy, dy, form);
+    return a;
+}
+
+void xst_cuda_emit_relu(cuda_compiler *c, const cuda_group *group)
+{
+    const xst_op *const op = xst_cuda_op(c, group, 0), *const weights = bias_behind(c, op);
+    const cuda_form form = xst_cuda_own(c, op->out[0]);
+    xst_cuda_relu_args *const a = relu_step(c, op->in[0], form);
+    if (!a)
+        return;
+    xst_cuda_in(c, &a->y, op->in[1], form);
+    xst_cuda_out(c, &a->dx, op->out[0], form);
+    if (weights)
+        xst_cuda_out(c, &a->dbias, weights->out[1], CUDA_FORM_F32);
+}
+
+/* ---- backward products ------------------------------------------------------------------------------------------- */
 
 static void backward_weights(cuda_compiler *c, const xst_op *op)
 {
@@ -200,7 +245,7 @@ static void backward_weights(cuda_compiler *c, const xst_op *op)
     const cuda_gemm_shape s = {
         .a_transposed = true, .m = dy[1], .n = x[1], .k = x[0], .form = compute, .c_form = xst_cuda_own(c, op->out[0])};
     cuda_fused_gradient *const fused = xst_cuda_fused_gradient_of(c, op->out[0]);
-    if (!fused && is_narrow(c, op->in[1], op->out[0])) {
+    if (takes_narrow_gradient(c, op)) {
         narrow_backward(c, NULL, op);
         return;
     }
@@ -208,15 +253,16 @@ static void backward_weights(cuda_compiler *c, const xst_op *op)
         xst_cuda_emit_fused_gradient(c, op, fused);
     else
         product(c, &s, op->in[1], op->in[0], op->out[0]);
-    bias_gradient(c, op);
+    xst_cuda_relu_args *const a = has_bias_gradient(c, op) ? NULL : relu_step(c, op->in[1], xst_cuda_own(c, op->in[1]));
+    if (a)
+        xst_cuda_out(c, &a->dbias, op->out[1], CUDA_FORM_F32);
 }
 
 /* Both operations of a narrow layer in one launch, if their activations are of one type. */
 static bool narrow_pair(cuda_compiler *c, const xst_op *data, const xst_op *weights)
 {
-    if (xst_cuda_fused_weights_of(c, data->in[1]) || xst_cuda_fused_gradient_of(c, weights->out[0]) ||
-        !is_narrow(c, data->in[0], data->in[1]) || !is_narrow(c, weights->in[1], weights->out[0]) ||
-        xst_cuda_own(c, data->out[0]) != xst_cuda_own(c, weights->in[0]))
+    if (xst_cuda_fused_weights_of(c, data->in[1]) || !is_narrow(c, data->in[0], data->in[1]) ||
+        !takes_narrow_gradient(c, weights) || xst_cuda_own(c, data->out[0]) != xst_cuda_own(c, weights->in[0]))
         return false;
     narrow_backward(c, data, weights);
     return true;
