@@ -268,6 +268,22 @@ static inline const xst_op *xst_cuda_op(const cuda_compiler *c, const cuda_group
     return &c->program->op[group->op[i]];
 }
 
+static inline bool xst_cuda_reads(const xst_op *op, xst_tensor tensor)
+{
+    for (int i = 0; i < XST_OP_INPUTS; i++)
+        if (op->in[i] == tensor)
+            return true;
+    return false;
+}
+
+static inline bool xst_cuda_writes(const xst_op *op, xst_tensor tensor)
+{
+    for (int i = 0; i < XST_OP_OUTPUTS; i++)
+        if (op->out[i] == tensor)
+            return true;
+    return false;
+}
+
 /* The form in which a tensor is kept. */
 static inline cuda_form xst_cuda_own(const cuda_compiler *c, xst_tensor tensor)
 {
@@ -294,8 +310,8 @@ void xst_cuda_emit_fused_gradient(cuda_compiler *c, const xst_op *op, cuda_fused
 typedef void cuda_emit(cuda_compiler *c, const cuda_group *group);
 cuda_emit xst_cuda_emit_count, xst_cuda_emit_shuffle, xst_cuda_emit_batch, xst_cuda_emit_gates, xst_cuda_emit_effective,
     xst_cuda_emit_conv, xst_cuda_emit_bn, xst_cuda_emit_bn_eval_backward, xst_cuda_emit_pool, xst_cuda_emit_reshape,
-    xst_cuda_emit_linear_forward, xst_cuda_emit_linear_data, xst_cuda_emit_linear_weights, xst_cuda_emit_relu,
-    xst_cuda_emit_loss, xst_cuda_emit_mask, xst_cuda_emit_adam, xst_cuda_emit_column_sgd, xst_cuda_emit_sgd,
-    xst_cuda_emit_drop_grow, xst_cuda_emit_prune, xst_cuda_emit_mask_count;
+    xst_cuda_emit_linear_forward, xst_cuda_emit_linear_backward, xst_cuda_emit_relu, xst_cuda_emit_loss,
+    xst_cuda_emit_mask, xst_cuda_emit_adam, xst_cuda_emit_column_sgd, xst_cuda_emit_sgd, xst_cuda_emit_drop_grow,
+    xst_cuda_emit_prune, xst_cuda_emit_mask_count;
 
 #endif

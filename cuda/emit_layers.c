@@ -207,25 +207,6 @@ void xst_cuda_emit_pool(cuda_compiler *c, const cuda_group *group)
         xst_cuda_out(c, &a->y, op->out[0], form);
 }
 
-static xst_status run_relu(const xst_session *s, const void *args, xst_error *err)
-{
-    return xst_cuda_check(s, xst_cuda_relu_backward(&s->queue, args), "ReLU, backward", err);
-}
-
-void xst_cuda_emit_relu(cuda_compiler *c, const cuda_group *group)
-{
-    const xst_op *const op = xst_cuda_op(c, group, 0);
-    const cuda_form form = xst_cuda_own(c, op->out[0]);
-    xst_cuda_relu_args *const a = xst_cuda_step(c, run_relu, sizeof *a);
-    if (!a)
-        return;
-    a->type = xst_cuda_type_of(form);
-    a->n = (uint64_t)xst_tensor_elements(xst_cuda_info(c, op->out[0]));
-    xst_cuda_in(c, &a->dy, op->in[0], form);
-    xst_cuda_in(c, &a->y, op->in[1], form);
-    xst_cuda_out(c, &a->dx, op->out[0], form);
-}
-
 static xst_status run_loss(const xst_session *s, const void *args, xst_error *err)
 {
     return xst_cuda_check(s, xst_cuda_loss(&s->queue, args), "loss", err);

@@ -15,27 +15,11 @@ static bool is_temp(const cuda_compiler *c, xst_tensor t)
     return t >= 0 && xst_cuda_info(c, t)->kind == XST_TEMP;
 }
 
-static bool reads(const xst_op *op, xst_tensor t)
-{
-    for (int i = 0; i < XST_OP_INPUTS; i++)
-        if (op->in[i] == t)
-            return true;
-    return false;
-}
-
-static bool writes(const xst_op *op, xst_tensor t)
-{
-    for (int i = 0; i < XST_OP_OUTPUTS; i++)
-        if (op->out[i] == t)
-            return true;
-    return false;
-}
-
 static int32_t writers(const cuda_compiler *c, xst_tensor t)
 {
     int32_t n = 0;
     for (int32_t i = 0; i < c->program->count; i++)
-        n += writes(&c->program->op[i], t);
+        n += xst_cuda_writes(&c->program->op[i], t);
     return n;
 }
 
@@ -49,9 +33,9 @@ static bool weights_fit(const cuda_compiler *c, const xst_op *effective)
     for (int32_t i = 0; i < c->program->count; i++) {
         const xst_op *const op = &c->program->op[i];
         const bool product = op->kind == XST_OP_LINEAR_FORWARD || op->kind == XST_OP_LINEAR_BACKWARD_DATA;
-        if (reads(op, w) && !(product && op->in[1] == w && op->in[0] != w))
+        if (xst_cuda_reads(op, w) && !(product && op->in[1] == w && op->in[0] != w))
             return false;
-        if (gate >= 0 && op != effective && reads(op, gate))
+        if (gate >= 0 && op != effective && xst_cuda_reads(op, gate))
             return false;
     }
     return true;
@@ -63,7 +47,7 @@ static bool readers_of(const cuda_compiler *c, xst_tensor dw, cuda_fused_gradien
     const xst_op *update = NULL;
     for (int32_t i = 0; i < c->program->count; i++) {
         const xst_op *const op = &c->program->op[i];
-        if (!reads(op, dw))
+        if (!xst_cuda_reads(op, dw))
             continue;
         if (op->kind == XST_OP_COLUMN_SGD && !update)
             update = op;
@@ -87,7 +71,7 @@ static bool find_adam(const cuda_compiler *c, const xst_op *product, cuda_fused_
     const xst_tensor g = f->mask->out[0];
     for (int32_t i = 0; i < c->program->count; i++) {
         const xst_op *const op = &c->program->op[i];
-        if (!reads(op, g))
+        if (!xst_cuda_reads(op, g))
             continue;
         if (op->kind != XST_OP_ADAM || f->adam || op->in[1] != f->mask->in[3])
             return false;
@@ -97,7 +81,7 @@ static bool find_adam(const cuda_compiler *c, const xst_op *product, cuda_fused_
         return false;
     for (const xst_op *op = product; op < f->adam; op++)
         for (int k = 0; k < 3; k++)
-            if (reads(op, f->adam->out[k]) || writes(op, f->adam->out[k]))
+            if (xst_cuda_reads(op, f->adam->out[k]) || xst_cuda_writes(op, f->adam->out[k]))
                 return false;
     return true;
 }
@@ -251,7 +235,7 @@ static void point_at(cuda_compiler *c, const cuda_fused_weights *f, void *w, voi
 static xst_geometry geometry_of(const cuda_compiler *c, const cuda_fused_weights *f)
 {
     for (int32_t i = 0; i < c->program->count; i++)
-        if (writes(&c->program->op[i], f->w_eff))
+        if (xst_cuda_writes(&c->program->op[i], f->w_eff))
             return c->program->op[i].p.columns.geometry;
     return (xst_geometry){0};
 }

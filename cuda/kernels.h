@@ -291,12 +291,14 @@ cudaError_t xst_cuda_pool_backward(const xst_cuda_queue *q, const xst_cuda_pool_
 /* ---- fully connected layers, loss ---------------------------------------------------------------------------------
  */
 
-/* RELU_BACKWARD: dx = dy*[y > 0]; dx may be dy. */
+/* RELU_BACKWARD and, in the same pass, the gradient of the bias before it: dx = dy*[y > 0]; dbias[n] = sum over rows of
+ * dx. Either may be left out. */
 typedef struct xst_cuda_relu_args {
     xst_cuda_type type;
-    const void *dy, *y;
-    void *dx;
-    uint64_t n;
+    const void *dy, *y; /* [rows][n]; y and dx both NULL: no ReLU, the sum is of dy */
+    void *dx;           /* may be dy */
+    float *dbias;       /* or NULL */
+    uint32_t rows, n;
 } xst_cuda_relu_args;
 cudaError_t xst_cuda_relu_backward(const xst_cuda_queue *q, const xst_cuda_relu_args *args);
 
@@ -310,15 +312,6 @@ typedef struct xst_cuda_bias_args {
     uint32_t rows, n;
 } xst_cuda_bias_args;
 cudaError_t xst_cuda_bias(const xst_cuda_queue *q, const xst_cuda_bias_args *args);
-
-/* dbias[n] = sum over rows of dy[rows][n]. */
-typedef struct xst_cuda_bias_gradient_args {
-    const void *dy;
-    float *dbias;
-    xst_cuda_type type;
-    uint32_t rows, n;
-} xst_cuda_bias_gradient_args;
-cudaError_t xst_cuda_bias_gradient(const xst_cuda_queue *q, const xst_cuda_bias_gradient_args *args);
 
 /* c[m][n] = sum over k of a(m, k) b(k, n), plus bias[n] where given, then relu if asked. f32 sums on plain cores: any
  * size, deterministic, the general path of the LINEAR operations:
@@ -335,6 +328,24 @@ typedef struct xst_cuda_gemm_args {
     uint32_t m, n, k;
 } xst_cuda_gemm_args;
 cudaError_t xst_cuda_gemm(const xst_cuda_queue *q, const xst_cuda_gemm_args *args);
+
+/* The LINEAR operations of a layer with few outputs, a head: forward takes x, w, bias, relu and gives y; backward takes
+ * dy and gives dx from w, dw and dbias from x, or one of the two, in one launch. Rows are dense; pointers are 16-byte
+ * aligned. */
+enum { XST_CUDA_NARROW_MAX = 128 };
+typedef struct xst_cuda_narrow_args {
+    const void *x;  /* [rows][in] of type */
+    const float *w; /* [out][in] */
+    const float *bias, *dy;
+    float *y;
+    void *dx;          /* of type, or NULL */
+    float *dw, *dbias; /* or both NULL */
+    xst_cuda_type type;
+    bool relu;
+    uint32_t rows, in, out; /* backward: none is 0 */
+} xst_cuda_narrow_args;
+cudaError_t xst_cuda_narrow_forward(const xst_cuda_queue *q, const xst_cuda_narrow_args *args);
+cudaError_t xst_cuda_narrow_backward(const xst_cuda_queue *q, const xst_cuda_narrow_args *args);
 
 /* LOSS (all NULL) and EVAL_LOSS (dlogits NULL). */
 typedef struct xst_cuda_loss_args {

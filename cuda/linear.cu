@@ -1,19 +1,11 @@
 /* What stands around the products of the fully connected layers (LINEAR_FORWARD, LINEAR_BACKWARD_WEIGHTS and
- * RELU_BACKWARD of program/ops.h): bias with ReLU, the gradient of the bias, the backward of ReLU. */
+ * RELU_BACKWARD of program/ops.h): bias with ReLU; the backward of ReLU with the gradient of the bias. */
 #include "device.h"
 
 namespace
 {
 
 constexpr unsigned THREADS = 256;
-
-template <class T> __global__ void relu_backward_kernel(const __grid_constant__ xst_cuda_relu_args p)
-{
-    const uint64_t i = uint64_t(blockIdx.x) * THREADS + threadIdx.x;
-    if (i < p.n)
-        static_cast<T *>(p.dx)[i] =
-            widen(static_cast<const T *>(p.y)[i]) > 0.0f ? static_cast<const T *>(p.dy)[i] : T(0);
-}
 
 template <class From, class To> __global__ void bias_kernel(const __grid_constant__ xst_cuda_bias_args p)
 {
@@ -24,15 +16,33 @@ template <class From, class To> __global__ void bias_kernel(const __grid_constan
     static_cast<To *>(p.y)[i] = narrow<To>(p.relu && !(v > 0.0f) ? 0.0f : v);
 }
 
-/* A thread sums one column: neighbours read neighbours, and a batch is short. */
-template <class T> __global__ void bias_gradient_kernel(const __grid_constant__ xst_cuda_bias_gradient_args p)
+/* A block has 32 neighbouring columns, a warp every 32nd row of them: at a usual batch a thread has one element, and
+ * nobody waits for a second read. Rows of a warp are summed first, then warps, each in order. */
+constexpr unsigned COLUMNS = 32, ROWS = 32;
+
+template <class T>
+__global__ void __launch_bounds__(COLUMNS *ROWS) relu_backward_kernel(const __grid_constant__ xst_cuda_relu_args p)
 {
-    const uint32_t o = blockIdx.x * THREADS + threadIdx.x;
-    if (o >= p.n)
-        return;
+    DYNAMIC_SHARED(float, part); /* [ROWS][COLUMNS] */
+    const unsigned lane = threadIdx.x % COLUMNS, warp = threadIdx.x / COLUMNS;
+    const uint32_t o = blockIdx.x * COLUMNS + lane;
     float sum = 0.0f;
-    for (uint32_t row = 0; row < p.rows; row++)
-        sum += widen(static_cast<const T *>(p.dy)[size_t(row) * p.n + o]);
+    for (uint32_t row = warp; row < p.rows && o < p.n; row += ROWS) {
+        const size_t at = size_t(row) * p.n + o;
+        const T dy = static_cast<const T *>(p.dy)[at];
+        const T g = !p.y || widen(static_cast<const T *>(p.y)[at]) > 0.0f ? dy : T(0);
+        if (p.dx)
+            static_cast<T *>(p.dx)[at] = g;
+        sum += widen(g);
+    }
+    if (!p.dbias)
+        return;
+    part[threadIdx.x] = sum;
+    __syncthreads();
+    if (warp > 0 || o >= p.n)
+        return;
+    for (unsigned i = 1; i < ROWS; i++)
+        sum += part[i * COLUMNS + lane];
     p.dbias[o] = sum;
 }
 
@@ -46,11 +56,14 @@ template <class From> cudaError_t bias(const xst_cuda_queue *q, const xst_cuda_b
 
 extern "C" cudaError_t xst_cuda_relu_backward(const xst_cuda_queue *q, const xst_cuda_relu_args *args)
 {
-    const unsigned blocks = blocks_for(args->n, THREADS);
-    if (args->n == 0)
+    const unsigned blocks = blocks_for(args->n, COLUMNS), threads = COLUMNS * ROWS;
+    const size_t shared = args->dbias ? threads * sizeof(float) : 0;
+    if (!args->y != !args->dx)
+        return cudaErrorInvalidValue;
+    if (blocks == 0)
         return cudaSuccess;
-    return args->type == XST_CUDA_F32 ? LAUNCH(q, relu_backward_kernel<float>, blocks, THREADS, 0, *args)
-                                      : LAUNCH(q, relu_backward_kernel<uint16_t>, blocks, THREADS, 0, *args);
+    return args->type == XST_CUDA_F32 ? LAUNCH(q, relu_backward_kernel<float>, blocks, threads, shared, *args)
+                                      : LAUNCH(q, relu_backward_kernel<uint16_t>, blocks, threads, shared, *args);
 }
 
 extern "C" cudaError_t xst_cuda_bias(const xst_cuda_queue *q, const xst_cuda_bias_args *args)
@@ -59,13 +72,4 @@ extern "C" cudaError_t xst_cuda_bias(const xst_cuda_queue *q, const xst_cuda_bia
     if (blocks == 0)
         return cudaSuccess;
     return args->from_type == XST_CUDA_F32 ? bias<float>(q, *args, blocks) : bias<uint16_t>(q, *args, blocks);
-}
-
-extern "C" cudaError_t xst_cuda_bias_gradient(const xst_cuda_queue *q, const xst_cuda_bias_gradient_args *args)
-{
-    const unsigned blocks = blocks_for(args->n, THREADS);
-    if (blocks == 0)
-        return cudaSuccess;
-    return args->type == XST_CUDA_F32 ? LAUNCH(q, bias_gradient_kernel<float>, blocks, THREADS, 0, *args)
-                                      : LAUNCH(q, bias_gradient_kernel<uint16_t>, blocks, THREADS, 0, *args);
 }

@@ -5,6 +5,7 @@
  *   - all gates, and all effective weights, move up to the first of their kind;
  *   - each exchange or release of columns moves to the end;
  *   - a mask gradient takes its Adam along, if nobody else wants g;
+ *   - the two backward products of a layer with few outputs go together;
  *   - all mask gradients, Adams, and both kinds of SGD move down to the last of their kind.
  * Groups keep to what one launch can take. */
 #include "cuda.h"
@@ -181,6 +182,17 @@ static void pair_with_adam(cuda_compiler *c)
     }
 }
 
+static void pair_narrow(cuda_compiler *c)
+{
+    for (int32_t i = 0; i + 1 < c->groups; i++) {
+        const xst_op *const data = &c->program->op[c->group[i].op[0]];
+        const xst_op *const weights = &c->program->op[c->group[i + 1].op[0]];
+        if (data->kind == XST_OP_LINEAR_BACKWARD_DATA && weights->kind == XST_OP_LINEAR_BACKWARD_WEIGHTS &&
+            data->in[0] == weights->in[1] && xst_cuda_info(c, data->in[0])->dim[1] <= XST_CUDA_NARROW_MAX)
+            (void)merge(c, i + 1, i, 2);
+    }
+}
+
 xst_status xst_cuda_schedule(cuda_compiler *c)
 {
     void *groups = NULL;
@@ -195,6 +207,7 @@ xst_status xst_cuda_schedule(cuda_compiler *c)
     gather_up(c, XST_OP_EFFECTIVE);
     exchanges_last(c);
     pair_with_adam(c);
+    pair_narrow(c);
     gather_down(c, XST_OP_MASK_GRADIENT, XST_CUDA_LAYERS_MAX);
     gather_down(c, XST_OP_COLUMN_SGD, XST_CUDA_LAYERS_MAX);
     gather_down(c, XST_OP_SGD, XST_CUDA_TENSORS_MAX);

@@ -25,6 +25,7 @@ void check_bn(bool small);
 void check_pool(bool small);
 void check_linear(bool small);
 void check_gemm(bool small);
+void check_narrow(bool small);
 void check_loss(bool small);
 void check_fc_product(bool small);
 void check_fc_gradient(bool small);

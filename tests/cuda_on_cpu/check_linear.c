@@ -6,19 +6,38 @@
 
 /* ---- linear.cu --------------------------------------------------------------------------------------------------- */
 
-static void relu(size_t n, xst_cuda_type type)
+static double *column_sums(const double *from, uint32_t rows, uint32_t n)
 {
-    double *const y = check_numbers(n, type, 1), *const dy = check_numbers(n, type, 1);
-    double *const dx = check_memory(n, sizeof(double));
-    for (size_t i = 0; i < n; i++)
+    double *const sum = check_memory(n, sizeof(double));
+    for (uint32_t o = 0; o < n; o++) {
+        sum[o] = 0;
+        for (uint32_t b = 0; b < rows; b++)
+            sum[o] += from[(size_t)b * n + o];
+    }
+    return sum;
+}
+
+static void relu(uint32_t rows, uint32_t n, xst_cuda_type type, bool sums)
+{
+    const size_t all = (size_t)rows * n;
+    double *const y = check_numbers(all, type, 1), *const dy = check_numbers(all, type, 1);
+    double *const dx = check_memory(all, sizeof(double));
+    for (size_t i = 0; i < all; i++)
         y[i] = y[i] > 0 ? y[i] : 0;
-    const xst_ref_tensor yt = check_reals(y, (int64_t)n), dyt = check_reals(dy, (int64_t)n);
-    const xst_ref_tensor dxt = check_reals(dx, (int64_t)n);
+    const xst_ref_tensor yt = check_reals(y, (int64_t)all), dyt = check_reals(dy, (int64_t)all);
+    const xst_ref_tensor dxt = check_reals(dx, (int64_t)all);
     xst_ref_relu_backward(&(xst_ref_call){.in = {&dyt, &yt}, .out = {&dxt}});
-    void *const got = check_upload(dy, n, type); /* in place */
-    const xst_cuda_relu_args a = {.type = type, .dy = got, .y = check_upload(y, n, type), .dx = got, .n = n};
-    check_case(xst_cuda_relu_backward(&check_queue, &a) == cudaSuccess && check_near(got, type, dx, n, 0, 0),
-               "relu_backward %zu type %d", n, type);
+    void *const got = check_upload(dy, all, type); /* in place */
+    const xst_cuda_relu_args a = {.type = type,
+                                  .dy = got,
+                                  .y = check_upload(y, all, type),
+                                  .dx = got,
+                                  .dbias = sums ? check_memory(n, 4) : NULL,
+                                  .rows = rows,
+                                  .n = n};
+    bool ok = xst_cuda_relu_backward(&check_queue, &a) == cudaSuccess && check_near(got, type, dx, all, 0, 0);
+    ok = ok && (!sums || check_near(a.dbias, XST_CUDA_F32, column_sums(dx, rows, n), n, 0, rows * 0x1p-22));
+    check_case(ok, "relu_backward %u x %u type %d sums %d", rows, n, type, sums);
 }
 
 static void bias(uint32_t rows, uint32_t n, xst_cuda_type from_type, xst_cuda_type type, bool with_relu)
@@ -45,16 +64,10 @@ static void bias_gradient(uint32_t rows, uint32_t n, xst_cuda_type type)
 {
     const size_t all = (size_t)rows * n;
     const double *const dy = check_numbers(all, type, 1);
-    double *const want = check_memory(n, sizeof(double));
-    for (uint32_t o = 0; o < n; o++) {
-        want[o] = 0;
-        for (uint32_t b = 0; b < rows; b++)
-            want[o] += dy[b * n + o];
-    }
-    const xst_cuda_bias_gradient_args a = {
+    const xst_cuda_relu_args a = {
         .dy = check_upload(dy, all, type), .dbias = check_memory(n, 4), .type = type, .rows = rows, .n = n};
-    const bool ok = xst_cuda_bias_gradient(&check_queue, &a) == cudaSuccess &&
-                    check_near(a.dbias, XST_CUDA_F32, want, n, 0, rows * 0x1p-22);
+    const bool ok = xst_cuda_relu_backward(&check_queue, &a) == cudaSuccess &&
+                    check_near(a.dbias, XST_CUDA_F32, column_sums(dy, rows, n), n, 0, rows * 0x1p-22);
     check_case(ok, "bias_gradient %u x %u type %d", rows, n, type);
 }
 
@@ -63,7 +76,9 @@ void check_linear(bool small)
     static const uint32_t sizes[] = {1, 31, 33, 257, 1025};
     for (int i = 0; i < (small ? 3 : 5); i++)
         for (xst_cuda_type type = XST_CUDA_F32; type <= XST_CUDA_BF16; type++) {
-            relu(sizes[i], type);
+            relu(1, sizes[i], type, false);
+            relu(32, sizes[i], type, true);
+            relu(33, sizes[i], type, true);
             bias_gradient(32, sizes[i], type);
             bias_gradient(1, sizes[i], type);
             bias(3, sizes[i], type, XST_CUDA_F32, i % 2);

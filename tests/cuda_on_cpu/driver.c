@@ -34,6 +34,7 @@ static const check_suite suites[] = {
     {"pool.cu", check_pool},
     {"linear.cu", check_linear},
     {"gemm.cu", check_gemm},
+    {"narrow.cu", check_narrow},
     {"loss.cu", check_loss},
     {"fc_product.cu", check_fc_product},
     {"fc_gradient.cu", check_fc_gradient},

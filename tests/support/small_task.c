@@ -24,7 +24,7 @@ static void configure(small_task *s)
 {
     xst_config *const c = &s->config;
     c->net = (xst_widths){10, {5, 0, 17, 0, 16, 0, 33, 0, 16, 0}};
-    c->fc = s->variant->even ? (xst_widths){3, {40, 520, 72}} : (xst_widths){2, {20, 32}};
+    c->fc = s->variant->even ? (xst_widths){3, {40, 520, 72}} : (xst_widths){2, {136, 20}};
     c->width = c->expand = 1.0;
     c->round_channels = 1;
     c->group = s->variant->even ? 8 : 2;
