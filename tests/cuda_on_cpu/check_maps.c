@@ -184,16 +184,20 @@ static void bn_eval_backward(const bn_case *b)
 
 void check_bn(bool small)
 {
-    static const bn_case cases[] = {{2, 1, 1, XST_CUDA_F32, 0, false},   {33, 3, 2, XST_CUDA_F32, 0, true},
-                                    {4, 31, 3, XST_CUDA_BF16, 0, false}, {5, 16, 4, XST_CUDA_BF16, 0, true},
-                                    {2, 40, 5, XST_CUDA_F32, 8, false},  {3, 264, 2, XST_CUDA_BF16, 0, false},
-                                    {1, 33, 2, XST_CUDA_F32, 0, false},  {32, 8, 12, XST_CUDA_F32, 1, false},
-                                    {9, 80, 12, XST_CUDA_F32, 3, false}, {2, 2056, 1, XST_CUDA_BF16, 0, false}};
+    static const bn_case cases[] = {
+        {2, 1, 1, XST_CUDA_F32, 0, false},   {33, 3, 2, XST_CUDA_F32, 0, true},    {4, 31, 3, XST_CUDA_BF16, 0, false},
+        {5, 16, 4, XST_CUDA_BF16, 0, true},  {2, 40, 5, XST_CUDA_F32, 8, false},   {3, 264, 2, XST_CUDA_BF16, 0, false},
+        {1, 33, 2, XST_CUDA_F32, 0, false},  {32, 8, 12, XST_CUDA_F32, 1, false},  {17, 40, 11, XST_CUDA_BF16, 0, true},
+        {9, 80, 12, XST_CUDA_F32, 3, false}, {2, 8191, 1, XST_CUDA_BF16, 0, false}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0] - (small ? 2 : 0); i++) {
         bn_forward(&cases[i]);
         bn_backward(&cases[i]);
         bn_eval_backward(&cases[i]);
     }
+    const xst_cuda_bn_args wide = {.rows = 2, .channels = 8193};
+    check_case(xst_cuda_bn_relu_forward(&check_queue, &wide) == cudaErrorInvalidValue &&
+                   xst_cuda_bn_relu_backward(&check_queue, &wide) == cudaErrorInvalidValue,
+               "bn of too many channels");
 }
 
 /* ---- pool.cu ----------------------------------------------------------------------------------------------------- */
