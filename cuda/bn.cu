@@ -1,7 +1,8 @@
 /* BN_RELU_FORWARD, BN_RELU_BACKWARD, BN_RELU_EVAL and BN_RELU_EVAL_BACKWARD of program/ops.h on maps [rows][C], rows =
  * B*H*W.
  *
- * Two launches, forward and backward alike (those of evaluation have the second alone):
+ * Small maps are made in one launch (bn_small.cu). Two launches else, forward and backward alike (those of evaluation
+ * have the second alone):
  *   reduce   two sums per channel (bn.h). A block has a tile of 32 channels and a chunk of groups of rows; the last
  *            block of a tile to finish adds the chunks up, in their order, and makes the statistics of its channels.
  *   apply    a thread makes a pack of channels of four rows.
@@ -138,6 +139,7 @@ template <class T, int n, bool eval> __global__ void bn_apply_kernel(const __gri
     uint32_t group, channel;
     if (!find<n>(p, &group, &channel))
         return;
+    const forward_terms<T, n> of(p, channel);
     typename forward_terms<T, n>::rows r;
     float mean[n], inverse_std[n];
     read_rows(r.x, p, p.x, group, channel);
@@ -145,7 +147,7 @@ template <class T, int n, bool eval> __global__ void bn_apply_kernel(const __gri
     load<n>(inverse_std, static_cast<const float *>(eval ? p.running_var : p.inverse_std) + channel);
     for (int i = 0; i < n && eval; i++)
         inverse_std[i] = 1.0f / sqrtf(inverse_std[i] + p.eps);
-    write_forward<T, n>(p, group, channel, r, mean, inverse_std);
+    of.write(p, group, channel, r, mean, inverse_std);
 }
 
 template <class T, int n> __global__ void bn_backward_apply_kernel(const __grid_constant__ xst_cuda_bn_args p)
@@ -158,7 +160,7 @@ template <class T, int n> __global__ void bn_backward_apply_kernel(const __grid_
     const typename backward_terms<T, n>::rows r = of.read(p, group, channel);
     load<n>(dgamma, static_cast<const float *>(p.dgamma) + channel);
     load<n>(dbeta, static_cast<const float *>(p.dbeta) + channel);
-    write_backward<T, n>(p, group, channel, of, r, dgamma, dbeta);
+    of.write(p, group, channel, r, dgamma, dbeta);
 }
 
 /* The running statistics are constants. */
@@ -241,6 +243,8 @@ extern "C" cudaError_t xst_cuda_bn_relu_forward(const xst_cuda_queue *q, const x
         return cudaErrorInvalidValue;
     if (nothing(args))
         return cudaSuccess;
+    if (bn_is_small(*args))
+        return bn_small_forward(q, *args);
     if (args->channels % 8 == 0)
         return args->type == XST_CUDA_F32 ? forward<float, 8>(q, *args) : forward<uint16_t, 8>(q, *args);
     return args->type == XST_CUDA_F32 ? forward<float, 1>(q, *args) : forward<uint16_t, 1>(q, *args);
@@ -252,6 +256,8 @@ extern "C" cudaError_t xst_cuda_bn_relu_backward(const xst_cuda_queue *q, const 
         return cudaErrorInvalidValue;
     if (nothing(args))
         return cudaSuccess;
+    if (bn_is_small(*args))
+        return bn_small_backward(q, *args);
     if (args->channels % 8 == 0)
         return args->type == XST_CUDA_F32 ? backward<float, 8>(q, *args) : backward<uint16_t, 8>(q, *args);
     return args->type == XST_CUDA_F32 ? backward<float, 1>(q, *args) : backward<uint16_t, 1>(q, *args);

@@ -1,4 +1,4 @@
-/* What the kernels of batch normalisation share.
+/* What the kernels of batch normalisation share (bn.cu, bn_small.cu).
  *
  * A thread takes four rows of a pack of n channels at a time, so that their loads are under way together. The map's
  * groups = blocks_for(rows, 4); group j has the rows j + k * groups, k < 4, of which the last may be missing. */
@@ -69,9 +69,14 @@ __device__ __forceinline__ void read_gradient(bits<T, n> (&g)[FOUR], const xst_c
                 g[k].clear(i);
 }
 
-/* ---- sums over rows ---------------------------------------------------------------------------------------------- */
+/* ---- the two passes over the rows: add() sums, write() makes ----------------------------------------------------- */
 
-/* sum[i] and sum[n + i] are those of channel i of the pack. */
+/* sum[i] and sum[n + i] are of channel i of the pack. */
+
+/* What finish() makes of a channel's two sums: mean and inverse_std, or dgamma and dbeta. */
+struct of_channel {
+    float a, b;
+};
 
 /* Of x - x0 and its square; x0 = the channel's first value, so that a large mean does not cancel the variance away. */
 template <class T, int n> struct forward_terms {
@@ -79,8 +84,11 @@ template <class T, int n> struct forward_terms {
         bits<T, n> x[FOUR];
     };
     bits<T, n> first;
+    float gamma[n], beta[n];
     __device__ forward_terms(const xst_cuda_bn_args &p, uint32_t channel) : first(read_bits<T, n>(p.x, channel))
     {
+        load<n>(gamma, p.gamma + channel);
+        load<n>(beta, p.beta + channel);
     }
     __device__ rows read(const xst_cuda_bn_args &p, uint32_t group, uint32_t channel) const
     {
@@ -101,16 +109,34 @@ template <class T, int n> struct forward_terms {
                 sum[n + i] = fmaf(d, d, sum[n + i]);
             }
     }
-    /* From the sums of all rows; in double, for there are few of them. */
-    __device__ static void finish(const xst_cuda_bn_args &p, uint32_t c, double s, double t)
+    /* From the sums of all rows; in double, for there are few of them. Gives what write() wants. */
+    __device__ static of_channel finish(const xst_cuda_bn_args &p, uint32_t c, double s, double t)
     {
         const double share = 1.0 / p.rows, mean = double(widen(static_cast<const T *>(p.x)[c])) + s * share;
         const double var = max((t - s * s * share) * share, 0.0);
         const double f = p.counter ? 1.0 / (*p.counter + 1.0) : double(p.momentum);
-        p.mean[c] = float(mean);
-        p.inverse_std[c] = float(1.0 / sqrt(var + double(p.eps)));
+        const of_channel made = {float(mean), float(1.0 / sqrt(var + double(p.eps)))};
+        p.mean[c] = made.a;
+        p.inverse_std[c] = made.b;
         p.running_mean[c] = float((1.0 - f) * double(p.running_mean[c]) + f * mean);
         p.running_var[c] = float((1.0 - f) * double(p.running_var[c]) + f * (var / (1.0 - share)));
+        return made;
+    }
+    /* y = relu((x - mean) * (gamma * inverse_std) + beta). */
+    __device__ void write(const xst_cuda_bn_args &p, uint32_t group, uint32_t channel, const rows &r,
+                          const float (&mean)[n], const float (&inverse_std)[n]) const
+    {
+        const uint32_t groups = blocks_for(p.rows, FOUR);
+        for (unsigned k = 0; k < FOUR; k++) {
+            const uint32_t row = row_of(groups, group, k);
+            float y[n];
+            for (int i = 0; i < n; i++) {
+                const float v = fmaf(r.x[k].at(i) - mean[i], gamma[i] * inverse_std[i], beta[i]);
+                y[i] = v > 0.0f ? v : 0.0f;
+            }
+            if (row < p.rows)
+                store<n>(static_cast<T *>(p.y) + size_t(row) * p.channels + channel, y);
+        }
     }
 };
 
@@ -119,11 +145,12 @@ template <class T, int n> struct backward_terms {
     struct rows {
         bits<T, n> x[FOUR], g[FOUR];
     };
-    float mean[n], inverse_std[n];
+    float mean[n], inverse_std[n], gamma[n];
     __device__ backward_terms(const xst_cuda_bn_args &p, uint32_t channel)
     {
         load<n>(mean, static_cast<const float *>(p.mean) + channel);
         load<n>(inverse_std, static_cast<const float *>(p.inverse_std) + channel);
+        load<n>(gamma, p.gamma + channel);
     }
     __device__ rows read(const xst_cuda_bn_args &p, uint32_t group, uint32_t channel) const
     {
@@ -141,10 +168,29 @@ template <class T, int n> struct backward_terms {
                 sum[n + i] = fmaf(g, (r.x[k].at(i) - mean[i]) * inverse_std[i], sum[n + i]);
             }
     }
-    __device__ static void finish(const xst_cuda_bn_args &p, uint32_t c, double s, double t)
+    __device__ static of_channel finish(const xst_cuda_bn_args &p, uint32_t c, double s, double t)
     {
-        p.dbeta[c] = float(s);
-        p.dgamma[c] = float(t);
+        const of_channel made = {float(t), float(s)};
+        p.dgamma[c] = made.a;
+        p.dbeta[c] = made.b;
+        return made;
+    }
+    /* dx = gamma*inverse_std * (g - dbeta/rows - xh*dgamma/rows). */
+    __device__ void write(const xst_cuda_bn_args &p, uint32_t group, uint32_t channel, const rows &r,
+                          const float (&dgamma)[n], const float (&dbeta)[n]) const
+    {
+        const uint32_t groups = blocks_for(p.rows, FOUR);
+        const float share = 1.0f / float(p.rows);
+        for (unsigned k = 0; k < FOUR; k++) {
+            const uint32_t row = row_of(groups, group, k);
+            float dx[n];
+            for (int i = 0; i < n; i++) {
+                const float xh = (r.x[k].at(i) - mean[i]) * inverse_std[i];
+                dx[i] = gamma[i] * inverse_std[i] * (r.g[k].at(i) - dbeta[i] * share - xh * (dgamma[i] * share));
+            }
+            if (row < p.rows)
+                store<n>(static_cast<T *>(p.dx) + size_t(row) * p.channels + channel, dx);
+        }
     }
 };
 
@@ -159,48 +205,10 @@ template <int half, int n> __device__ __forceinline__ void fold(float (&v)[n], u
     }
 }
 
-/* ---- the four rows made ------------------------------------------------------------------------------------------ */
+/* ---- small maps, in one launch (bn_small.cu) --------------------------------------------------------------------- */
 
-/* y = relu((x - mean) * (gamma * inverse_std) + beta). */
-template <class T, int n>
-__device__ void write_forward(const xst_cuda_bn_args &p, uint32_t group, uint32_t channel,
-                              const typename forward_terms<T, n>::rows &r, const float (&mean)[n],
-                              const float (&inverse_std)[n])
-{
-    const uint32_t groups = blocks_for(p.rows, FOUR);
-    float gamma[n], beta[n], y[n];
-    load<n>(gamma, p.gamma + channel);
-    load<n>(beta, p.beta + channel);
-    for (unsigned k = 0; k < FOUR; k++) {
-        const uint32_t row = row_of(groups, group, k);
-        for (int i = 0; i < n; i++) {
-            const float v = fmaf(r.x[k].at(i) - mean[i], gamma[i] * inverse_std[i], beta[i]);
-            y[i] = v > 0.0f ? v : 0.0f;
-        }
-        if (row < p.rows)
-            store<n>(static_cast<T *>(p.y) + size_t(row) * p.channels + channel, y);
-    }
-}
-
-/* dx = gamma*inverse_std * (g - dbeta/rows - xh*dgamma/rows). */
-template <class T, int n>
-__device__ void write_backward(const xst_cuda_bn_args &p, uint32_t group, uint32_t channel,
-                               const backward_terms<T, n> &of, const typename backward_terms<T, n>::rows &r,
-                               const float (&dgamma)[n], const float (&dbeta)[n])
-{
-    const uint32_t groups = blocks_for(p.rows, FOUR);
-    const float share = 1.0f / float(p.rows);
-    float gamma[n], dx[n];
-    load<n>(gamma, p.gamma + channel);
-    for (unsigned k = 0; k < FOUR; k++) {
-        const uint32_t row = row_of(groups, group, k);
-        for (int i = 0; i < n; i++) {
-            const float xh = (r.x[k].at(i) - of.mean[i]) * of.inverse_std[i];
-            dx[i] = gamma[i] * of.inverse_std[i] * (r.g[k].at(i) - dbeta[i] * share - xh * (dgamma[i] * share));
-        }
-        if (row < p.rows)
-            store<n>(static_cast<T *>(p.dx) + size_t(row) * p.channels + channel, dx);
-    }
-}
+bool bn_is_small(const xst_cuda_bn_args &p);
+cudaError_t bn_small_forward(const xst_cuda_queue *q, const xst_cuda_bn_args &p);
+cudaError_t bn_small_backward(const xst_cuda_queue *q, const xst_cuda_bn_args &p);
 
 #endif

@@ -1,10 +1,10 @@
-/* bn.cu and pool.cu. */
+/* bn.cu, bn_small.cu and pool.cu. */
 #include "check.h"
 
 #include <math.h>
 #include <string.h>
 
-/* ---- bn.cu ------------------------------------------------------------------------------------------------------- */
+/* ---- bn.cu, bn_small.cu ------------------------------------------------------------------------------------------ */
 
 typedef struct bn_case {
     uint32_t batch, channels, side;
@@ -182,22 +182,36 @@ static void bn_eval_backward(const bn_case *b)
     check_case(ok, "bn eval backward %u x %u x %u^2 type %d", b->batch, b->channels, b->side, b->type);
 }
 
-void check_bn(bool small)
+static void bn_cases(const bn_case *cases, size_t count)
 {
-    static const bn_case cases[] = {
-        {2, 1, 1, XST_CUDA_F32, 0, false},   {33, 3, 2, XST_CUDA_F32, 0, true},    {4, 31, 3, XST_CUDA_BF16, 0, false},
-        {5, 16, 4, XST_CUDA_BF16, 0, true},  {2, 40, 5, XST_CUDA_F32, 8, false},   {3, 264, 2, XST_CUDA_BF16, 0, false},
-        {1, 33, 2, XST_CUDA_F32, 0, false},  {32, 8, 12, XST_CUDA_F32, 1, false},  {17, 40, 11, XST_CUDA_BF16, 0, true},
-        {9, 80, 12, XST_CUDA_F32, 3, false}, {2, 8191, 1, XST_CUDA_BF16, 0, false}};
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0] - (small ? 2 : 0); i++) {
+    for (size_t i = 0; i < count; i++) {
         bn_forward(&cases[i]);
         bn_backward(&cases[i]);
         bn_eval_backward(&cases[i]);
     }
+}
+
+void check_bn(bool small)
+{
+    static const bn_case cases[] = {{2, 1, 1, XST_CUDA_F32, 0, false},   {33, 3, 2, XST_CUDA_F32, 0, true},
+                                    {4, 31, 3, XST_CUDA_BF16, 0, false}, {1, 33, 2, XST_CUDA_F32, 0, false},
+                                    {32, 8, 6, XST_CUDA_F32, 1, false},  {17, 40, 11, XST_CUDA_BF16, 0, true},
+                                    {9, 80, 12, XST_CUDA_F32, 3, false}, {2, 8191, 1, XST_CUDA_BF16, 0, false}};
+    bn_cases(cases, sizeof cases / sizeof cases[0] - (small ? 2 : 0));
     const xst_cuda_bn_args wide = {.rows = 2, .channels = 8193};
     check_case(xst_cuda_bn_relu_forward(&check_queue, &wide) == cudaErrorInvalidValue &&
                    xst_cuda_bn_relu_backward(&check_queue, &wide) == cudaErrorInvalidValue,
                "bn of too many channels");
+}
+
+/* One launch: one row, less than a warp, several warps, the most rows. */
+void check_bn_small(bool small)
+{
+    static const bn_case cases[] = {{1, 8, 1, XST_CUDA_F32, 0, false},    {5, 16, 4, XST_CUDA_BF16, 0, true},
+                                    {3, 264, 2, XST_CUDA_BF16, 0, false}, {9, 16, 7, XST_CUDA_BF16, 8, false},
+                                    {2, 40, 5, XST_CUDA_F32, 8, false},   {16, 8, 8, XST_CUDA_F32, 0, true},
+                                    {32, 24, 8, XST_CUDA_BF16, 0, false}};
+    bn_cases(cases, sizeof cases / sizeof cases[0] - (small ? 1 : 0));
 }
 
 /* ---- pool.cu ----------------------------------------------------------------------------------------------------- */
