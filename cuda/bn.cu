@@ -81,8 +81,7 @@ template <class Terms> __device__ void finish_tile(const xst_cuda_bn_args &p, co
     Terms::finish(p, channel, s, t);
 }
 
-template <class T, int n, template <class, int> class Terms>
-__device__ void reduce(const xst_cuda_bn_args &p, const cut &c, double *memory)
+template <int n, class Terms> __device__ void reduce(const xst_cuda_bn_args &p, const cut &c, double *memory)
 {
     constexpr unsigned wide = TILE / n, high = REDUCING / wide;
     int *const flag = reinterpret_cast<int *>(memory);
@@ -90,7 +89,7 @@ __device__ void reduce(const xst_cuda_bn_args &p, const cut &c, double *memory)
     const uint32_t channel = blockIdx.y * TILE + threadIdx.x % wide * n;
     float sum[2 * n] = {};
     if (channel < p.channels) {
-        const Terms<T, n> terms(p, channel);
+        const Terms terms(p, channel);
         const uint32_t end = min(blocks_for(p.rows, FOUR), (blockIdx.x + 1) * c.chunk);
         for (uint32_t group = blockIdx.x * c.chunk + threadIdx.x / wide; group < end; group += high)
             terms.add(terms.read(p, group, channel), sum);
@@ -104,7 +103,7 @@ __device__ void reduce(const xst_cuda_bn_args &p, const cut &c, double *memory)
         sums_of(p, c)[size_t(blockIdx.x) * SUMS + threadIdx.x] = total;
     }
     if (last_block(static_cast<uint32_t *>(p.scratch) + blockIdx.y, c.chunks, flag))
-        finish_tile<Terms<T, n>>(p, c, memory + 2);
+        finish_tile<Terms>(p, c, memory + 2);
 }
 
 /* At most one block to a multiprocessor is wanted: else ptxas saves registers and puts loads off. */
@@ -113,15 +112,15 @@ __global__ void __launch_bounds__(REDUCING, 1)
     bn_forward_reduce_kernel(const __grid_constant__ xst_cuda_bn_args p, const __grid_constant__ cut c)
 {
     DYNAMIC_SHARED(double, memory);
-    reduce<T, n, forward_terms>(p, c, memory);
+    reduce<n, forward_terms<T, n, false>>(p, c, memory);
 }
 
-template <class T, int n>
+template <class T, int n, bool pooled>
 __global__ void __launch_bounds__(REDUCING, 1)
     bn_backward_reduce_kernel(const __grid_constant__ xst_cuda_bn_args p, const __grid_constant__ cut c)
 {
     DYNAMIC_SHARED(double, memory);
-    reduce<T, n, backward_terms>(p, c, memory);
+    reduce<n, backward_terms<T, n, pooled>>(p, c, memory);
 }
 
 /* The thread's pack of channels and group of rows; false: it has none. */
@@ -134,15 +133,16 @@ template <int n> __device__ __forceinline__ bool find(const xst_cuda_bn_args &p,
 }
 
 /* `eval`: with the running statistics. */
-template <class T, int n, bool eval> __global__ void bn_apply_kernel(const __grid_constant__ xst_cuda_bn_args p)
+template <class T, int n, bool eval, bool pooled>
+__global__ void bn_apply_kernel(const __grid_constant__ xst_cuda_bn_args p)
 {
     uint32_t group, channel;
     if (!find<n>(p, &group, &channel))
         return;
-    const forward_terms<T, n> of(p, channel);
-    typename forward_terms<T, n>::rows r;
+    const forward_terms<T, n, pooled> of(p, channel);
+    typename forward_terms<T, n, pooled>::rows r;
     float mean[n], inverse_std[n];
-    read_rows(r.x, p, p.x, group, channel);
+    read_rows<pooled>(r.x, p, p.x, group, channel);
     load<n>(mean, static_cast<const float *>(eval ? p.running_mean : p.mean) + channel);
     load<n>(inverse_std, static_cast<const float *>(eval ? p.running_var : p.inverse_std) + channel);
     for (int i = 0; i < n && eval; i++)
@@ -150,14 +150,15 @@ template <class T, int n, bool eval> __global__ void bn_apply_kernel(const __gri
     of.write(p, group, channel, r, mean, inverse_std);
 }
 
-template <class T, int n> __global__ void bn_backward_apply_kernel(const __grid_constant__ xst_cuda_bn_args p)
+template <class T, int n, bool pooled>
+__global__ void bn_backward_apply_kernel(const __grid_constant__ xst_cuda_bn_args p)
 {
     uint32_t group, channel;
     if (!find<n>(p, &group, &channel))
         return;
     float dgamma[n], dbeta[n];
-    const backward_terms<T, n> of(p, channel);
-    const typename backward_terms<T, n>::rows r = of.read(p, group, channel);
+    const backward_terms<T, n, pooled> of(p, channel);
+    const typename backward_terms<T, n, pooled>::rows r = of.read(p, group, channel);
     load<n>(dgamma, static_cast<const float *>(p.dgamma) + channel);
     load<n>(dbeta, static_cast<const float *>(p.dbeta) + channel);
     of.write(p, group, channel, r, dgamma, dbeta);
@@ -166,17 +167,16 @@ template <class T, int n> __global__ void bn_backward_apply_kernel(const __grid_
 /* The running statistics are constants. */
 template <class T, int n> __global__ void bn_eval_backward_kernel(const __grid_constant__ xst_cuda_bn_args p)
 {
-    const uint32_t groups = blocks_for(p.rows, FOUR);
     uint32_t group, channel;
     if (!find<n>(p, &group, &channel))
         return;
     bits<T, n> g[FOUR];
     float var[n], gamma[n], dx[n];
-    read_gradient(g, p, group, channel);
+    read_gradient<false>(g, p, group, channel);
     load<n>(var, static_cast<const float *>(p.running_var) + channel);
     load<n>(gamma, p.gamma + channel);
     for (unsigned k = 0; k < FOUR; k++) {
-        const uint32_t row = row_of(groups, group, k);
+        const uint32_t row = row_of<false>(p, group, k);
         for (int i = 0; i < n; i++)
             dx[i] = g[k].at(i) * (gamma[i] / sqrtf(var[i] + p.eps));
         if (row < p.rows)
@@ -193,23 +193,27 @@ template <class T, int n> unsigned apply_blocks(const xst_cuda_bn_args &p)
 constexpr size_t SHARED = 16 + WARPS * SUMS * sizeof(float);
 static_assert(REDUCING * sizeof(double) <= WARPS * SUMS * sizeof(float), "the parts have their place");
 
-template <class T, int n> cudaError_t forward(const xst_cuda_queue *q, const xst_cuda_bn_args &p)
+template <class T, int n, bool pooled> cudaError_t forward(const xst_cuda_queue *q, const xst_cuda_bn_args &p)
 {
     const cut c = cut_of(p.rows, p.channels);
     const cudaError_t e = LAUNCH(q, (bn_forward_reduce_kernel<T, n>), dim3(c.chunks, c.tiles), REDUCING, SHARED, p, c);
-    return e != cudaSuccess ? e : LAUNCH(q, (bn_apply_kernel<T, n, false>), (apply_blocks<T, n>(p)), THREADS, 0, p);
+    return e != cudaSuccess ? e
+                            : LAUNCH(q, (bn_apply_kernel<T, n, false, pooled>), (apply_blocks<T, n>(p)), THREADS, 0, p);
 }
 
-template <class T, int n> cudaError_t backward(const xst_cuda_queue *q, const xst_cuda_bn_args &p)
+template <class T, int n, bool pooled> cudaError_t backward(const xst_cuda_queue *q, const xst_cuda_bn_args &p)
 {
     const cut c = cut_of(p.rows, p.channels);
-    const cudaError_t e = LAUNCH(q, (bn_backward_reduce_kernel<T, n>), dim3(c.chunks, c.tiles), REDUCING, SHARED, p, c);
-    return e != cudaSuccess ? e : LAUNCH(q, (bn_backward_apply_kernel<T, n>), (apply_blocks<T, n>(p)), THREADS, 0, p);
+    const cudaError_t e =
+        LAUNCH(q, (bn_backward_reduce_kernel<T, n, pooled>), dim3(c.chunks, c.tiles), REDUCING, SHARED, p, c);
+    return e != cudaSuccess
+               ? e
+               : LAUNCH(q, (bn_backward_apply_kernel<T, n, pooled>), (apply_blocks<T, n>(p)), THREADS, 0, p);
 }
 
 template <class T, int n> cudaError_t eval(const xst_cuda_queue *q, const xst_cuda_bn_args &p)
 {
-    return LAUNCH(q, (bn_apply_kernel<T, n, true>), (apply_blocks<T, n>(p)), THREADS, 0, p);
+    return LAUNCH(q, (bn_apply_kernel<T, n, true, false>), (apply_blocks<T, n>(p)), THREADS, 0, p);
 }
 
 template <class T, int n> cudaError_t eval_backward(const xst_cuda_queue *q, const xst_cuda_bn_args &p)
@@ -217,9 +221,12 @@ template <class T, int n> cudaError_t eval_backward(const xst_cuda_queue *q, con
     return LAUNCH(q, (bn_eval_backward_kernel<T, n>), (apply_blocks<T, n>(p)), THREADS, 0, p);
 }
 
+/* With a pool: whole packs and windows only. */
 bool refused(const xst_cuda_bn_args *args)
 {
-    return uint64_t(args->rows) * args->channels > INT32_MAX || blocks_for(args->channels, TILE) > COUNTERS;
+    return uint64_t(args->rows) * args->channels > INT32_MAX || blocks_for(args->channels, TILE) > COUNTERS ||
+           args->width % 2 != 0 ||
+           (args->width > 0 && (args->channels % 8 != 0 || args->rows % (2 * args->width) != 0));
 }
 
 bool nothing(const xst_cuda_bn_args *args)
@@ -245,9 +252,11 @@ extern "C" cudaError_t xst_cuda_bn_relu_forward(const xst_cuda_queue *q, const x
         return cudaSuccess;
     if (bn_is_small(*args))
         return bn_small_forward(q, *args);
+    if (args->width > 0)
+        return args->type == XST_CUDA_F32 ? forward<float, 8, true>(q, *args) : forward<uint16_t, 8, true>(q, *args);
     if (args->channels % 8 == 0)
-        return args->type == XST_CUDA_F32 ? forward<float, 8>(q, *args) : forward<uint16_t, 8>(q, *args);
-    return args->type == XST_CUDA_F32 ? forward<float, 1>(q, *args) : forward<uint16_t, 1>(q, *args);
+        return args->type == XST_CUDA_F32 ? forward<float, 8, false>(q, *args) : forward<uint16_t, 8, false>(q, *args);
+    return args->type == XST_CUDA_F32 ? forward<float, 1, false>(q, *args) : forward<uint16_t, 1, false>(q, *args);
 }
 
 extern "C" cudaError_t xst_cuda_bn_relu_backward(const xst_cuda_queue *q, const xst_cuda_bn_args *args)
@@ -258,9 +267,12 @@ extern "C" cudaError_t xst_cuda_bn_relu_backward(const xst_cuda_queue *q, const 
         return cudaSuccess;
     if (bn_is_small(*args))
         return bn_small_backward(q, *args);
+    if (args->width > 0)
+        return args->type == XST_CUDA_F32 ? backward<float, 8, true>(q, *args) : backward<uint16_t, 8, true>(q, *args);
     if (args->channels % 8 == 0)
-        return args->type == XST_CUDA_F32 ? backward<float, 8>(q, *args) : backward<uint16_t, 8>(q, *args);
-    return args->type == XST_CUDA_F32 ? backward<float, 1>(q, *args) : backward<uint16_t, 1>(q, *args);
+        return args->type == XST_CUDA_F32 ? backward<float, 8, false>(q, *args)
+                                          : backward<uint16_t, 8, false>(q, *args);
+    return args->type == XST_CUDA_F32 ? backward<float, 1, false>(q, *args) : backward<uint16_t, 1, false>(q, *args);
 }
 
 extern "C" cudaError_t xst_cuda_bn_relu_eval(const xst_cuda_queue *q, const xst_cuda_bn_args *args)

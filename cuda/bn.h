@@ -1,7 +1,8 @@
 /* What the kernels of batch normalisation share (bn.cu, bn_small.cu).
  *
  * A thread takes four rows of a pack of n channels at a time, so that their loads are under way together. The map's
- * groups = blocks_for(rows, 4); group j has the rows j + k * groups, k < 4, of which the last may be missing. */
+ * groups = blocks_for(rows, 4); group j has the rows j + k * groups, k < 4, of which the last may be missing. `pooled`:
+ * a 2x2 maximum belongs to it (POOL_FORWARD of y, POOL_BACKWARD to dy), and a group is one of its windows. */
 #ifndef XST_CUDA_BN_H
 #define XST_CUDA_BN_H
 
@@ -9,9 +10,12 @@
 
 constexpr unsigned FOUR = 4;
 
-__device__ __forceinline__ uint32_t row_of(uint32_t groups, uint32_t group, unsigned k)
+template <bool pooled> __device__ __forceinline__ uint32_t row_of(const xst_cuda_bn_args &p, uint32_t group, unsigned k)
 {
-    return group + k * groups;
+    if (!pooled)
+        return group + k * blocks_for(p.rows, FOUR);
+    const uint32_t side = p.width / 2;
+    return (group / side * 2 + k / 2) * p.width + group % side * 2 + k % 2;
 }
 
 /* n neighbours as they stand in memory: two bf16 to a register. */
@@ -43,30 +47,39 @@ template <class T, int n> __device__ __forceinline__ bits<T, n> read_bits(const 
 
 /* A group's rows; for one that is missing, the group's first: a load without a condition is not put off, and no other
  * thread writes there. */
-template <class T, int n>
+template <bool pooled, class T, int n>
 __device__ __forceinline__ void read_rows(bits<T, n> (&out)[FOUR], const xst_cuda_bn_args &p, const void *map,
                                           uint32_t group, uint32_t channel)
 {
-    const uint32_t groups = blocks_for(p.rows, FOUR);
     for (unsigned k = 0; k < FOUR; k++) {
-        const uint32_t row = row_of(groups, group, k);
-        out[k] = read_bits<T, n>(map, size_t(row < p.rows ? row : group) * p.channels + channel);
+        const uint32_t row = row_of<pooled>(p, group, k);
+        out[k] = read_bits<T, n>(map, size_t(pooled || row < p.rows ? row : group) * p.channels + channel);
     }
 }
 
 /* g = dy*[y > 0] of a group's rows; 0 where a row is missing. */
-template <class T, int n>
+template <bool pooled, class T, int n>
 __device__ __forceinline__ void read_gradient(bits<T, n> (&g)[FOUR], const xst_cuda_bn_args &p, uint32_t group,
                                               uint32_t channel)
 {
-    const uint32_t groups = blocks_for(p.rows, FOUR);
     bits<T, n> y[FOUR];
-    read_rows(y, p, p.y, group, channel);
-    read_rows(g, p, p.dy, group, channel);
-    for (unsigned k = 0; k < FOUR; k++)
-        for (int i = 0; i < n; i++)
-            if (row_of(groups, group, k) >= p.rows || !(y[k].at(i) > 0.0f))
+    read_rows<pooled>(y, p, p.y, group, channel);
+    if (pooled)
+        g[0] = g[1] = g[2] = g[3] = read_bits<T, n>(p.dy, size_t(group) * p.channels + channel);
+    else
+        read_rows<pooled>(g, p, p.dy, group, channel);
+    for (int i = 0; i < n; i++) {
+        float most = y[0].at(i);
+        unsigned which = 0; /* of a window: the first of the largest, as in pool.cu */
+        for (unsigned k = 1; k < FOUR && pooled; k++)
+            if (y[k].at(i) > most) {
+                most = y[k].at(i);
+                which = k;
+            }
+        for (unsigned k = 0; k < FOUR; k++)
+            if (pooled ? which != k || !(most > 0.0f) : row_of<pooled>(p, group, k) >= p.rows || !(y[k].at(i) > 0.0f))
                 g[k].clear(i);
+    }
 }
 
 /* ---- the two passes over the rows: add() sums, write() makes ----------------------------------------------------- */
@@ -79,7 +92,7 @@ struct of_channel {
 };
 
 /* Of x - x0 and its square; x0 = the channel's first value, so that a large mean does not cancel the variance away. */
-template <class T, int n> struct forward_terms {
+template <class T, int n, bool pooled> struct forward_terms {
     struct rows {
         bits<T, n> x[FOUR];
     };
@@ -92,11 +105,10 @@ template <class T, int n> struct forward_terms {
     }
     __device__ rows read(const xst_cuda_bn_args &p, uint32_t group, uint32_t channel) const
     {
-        const uint32_t groups = blocks_for(p.rows, FOUR);
         rows r;
-        read_rows(r.x, p, p.x, group, channel);
-        for (unsigned k = 1; k < FOUR; k++)
-            if (row_of(groups, group, k) >= p.rows)
+        read_rows<pooled>(r.x, p, p.x, group, channel);
+        for (unsigned k = 1; k < FOUR && !pooled; k++)
+            if (row_of<pooled>(p, group, k) >= p.rows)
                 r.x[k] = first; /* adds nothing */
         return r;
     }
@@ -122,26 +134,29 @@ template <class T, int n> struct forward_terms {
         p.running_var[c] = float((1.0 - f) * double(p.running_var[c]) + f * (var / (1.0 - share)));
         return made;
     }
-    /* y = relu((x - mean) * (gamma * inverse_std) + beta). */
+    /* y = relu((x - mean) * (gamma * inverse_std) + beta), and the largest of a window. */
     __device__ void write(const xst_cuda_bn_args &p, uint32_t group, uint32_t channel, const rows &r,
                           const float (&mean)[n], const float (&inverse_std)[n]) const
     {
-        const uint32_t groups = blocks_for(p.rows, FOUR);
+        float most[n] = {};
         for (unsigned k = 0; k < FOUR; k++) {
-            const uint32_t row = row_of(groups, group, k);
+            const uint32_t row = row_of<pooled>(p, group, k);
             float y[n];
             for (int i = 0; i < n; i++) {
                 const float v = fmaf(r.x[k].at(i) - mean[i], gamma[i] * inverse_std[i], beta[i]);
                 y[i] = v > 0.0f ? v : 0.0f;
+                most[i] = max(most[i], y[i]);
             }
-            if (row < p.rows)
+            if (pooled || row < p.rows)
                 store<n>(static_cast<T *>(p.y) + size_t(row) * p.channels + channel, y);
         }
+        if (pooled)
+            store<n>(static_cast<T *>(p.pooled) + size_t(group) * p.channels + channel, most);
     }
 };
 
 /* Of g and g*xh, xh = (x - mean)*inverse_std. */
-template <class T, int n> struct backward_terms {
+template <class T, int n, bool pooled> struct backward_terms {
     struct rows {
         bits<T, n> x[FOUR], g[FOUR];
     };
@@ -155,8 +170,8 @@ template <class T, int n> struct backward_terms {
     __device__ rows read(const xst_cuda_bn_args &p, uint32_t group, uint32_t channel) const
     {
         rows r;
-        read_rows(r.x, p, p.x, group, channel);
-        read_gradient(r.g, p, group, channel);
+        read_rows<pooled>(r.x, p, p.x, group, channel);
+        read_gradient<pooled>(r.g, p, group, channel);
         return r;
     }
     __device__ void add(const rows &r, float (&sum)[2 * n]) const
@@ -179,16 +194,15 @@ template <class T, int n> struct backward_terms {
     __device__ void write(const xst_cuda_bn_args &p, uint32_t group, uint32_t channel, const rows &r,
                           const float (&dgamma)[n], const float (&dbeta)[n]) const
     {
-        const uint32_t groups = blocks_for(p.rows, FOUR);
         const float share = 1.0f / float(p.rows);
         for (unsigned k = 0; k < FOUR; k++) {
-            const uint32_t row = row_of(groups, group, k);
+            const uint32_t row = row_of<pooled>(p, group, k);
             float dx[n];
             for (int i = 0; i < n; i++) {
                 const float xh = (r.x[k].at(i) - mean[i]) * inverse_std[i];
                 dx[i] = gamma[i] * inverse_std[i] * (r.g[k].at(i) - dbeta[i] * share - xh * (dgamma[i] * share));
             }
-            if (row < p.rows)
+            if (pooled || row < p.rows)
                 store<n>(static_cast<T *>(p.dx) + size_t(row) * p.channels + channel, dx);
         }
     }

@@ -59,18 +59,18 @@ template <class Terms> __device__ __forceinline__ void make(const xst_cuda_bn_ar
         terms.write(p, group, channel, r, a, b);
 }
 
-template <class T>
+template <class T, bool pooled>
 __global__ void __launch_bounds__(MOST<T>, 1) bn_small_forward_kernel(const __grid_constant__ xst_cuda_bn_args p)
 {
     DYNAMIC_SHARED(float, shared);
-    make<forward_terms<T, N>>(p, shared);
+    make<forward_terms<T, N, pooled>>(p, shared);
 }
 
-template <class T>
+template <class T, bool pooled>
 __global__ void __launch_bounds__(MOST<T>, 1) bn_small_backward_kernel(const __grid_constant__ xst_cuda_bn_args p)
 {
     DYNAMIC_SHARED(float, shared);
-    make<backward_terms<T, N>>(p, shared);
+    make<backward_terms<T, N, pooled>>(p, shared);
 }
 
 /* Of the warps; what is made of them. */
@@ -79,6 +79,16 @@ constexpr size_t SHARED = (WARPS_MOST + 1) * SUMS * sizeof(float);
 unsigned threads_for(const xst_cuda_bn_args &p)
 {
     return blocks_for(blocks_for(p.rows, FOUR), 32) * 32;
+}
+
+template <class T, bool pooled> cudaError_t forward(const xst_cuda_queue *q, const xst_cuda_bn_args &p)
+{
+    return LAUNCH(q, (bn_small_forward_kernel<T, pooled>), p.channels / N, threads_for(p), SHARED, p);
+}
+
+template <class T, bool pooled> cudaError_t backward(const xst_cuda_queue *q, const xst_cuda_bn_args &p)
+{
+    return LAUNCH(q, (bn_small_backward_kernel<T, pooled>), p.channels / N, threads_for(p), SHARED, p);
 }
 
 } // namespace
@@ -91,14 +101,14 @@ bool bn_is_small(const xst_cuda_bn_args &p)
 
 cudaError_t bn_small_forward(const xst_cuda_queue *q, const xst_cuda_bn_args &p)
 {
-    const unsigned blocks = p.channels / N, threads = threads_for(p);
-    return p.type == XST_CUDA_F32 ? LAUNCH(q, bn_small_forward_kernel<float>, blocks, threads, SHARED, p)
-                                  : LAUNCH(q, bn_small_forward_kernel<uint16_t>, blocks, threads, SHARED, p);
+    if (p.width > 0)
+        return p.type == XST_CUDA_F32 ? forward<float, true>(q, p) : forward<uint16_t, true>(q, p);
+    return p.type == XST_CUDA_F32 ? forward<float, false>(q, p) : forward<uint16_t, false>(q, p);
 }
 
 cudaError_t bn_small_backward(const xst_cuda_queue *q, const xst_cuda_bn_args &p)
 {
-    const unsigned blocks = p.channels / N, threads = threads_for(p);
-    return p.type == XST_CUDA_F32 ? LAUNCH(q, bn_small_backward_kernel<float>, blocks, threads, SHARED, p)
-                                  : LAUNCH(q, bn_small_backward_kernel<uint16_t>, blocks, threads, SHARED, p);
+    if (p.width > 0)
+        return p.type == XST_CUDA_F32 ? backward<float, true>(q, p) : backward<uint16_t, true>(q, p);
+    return p.type == XST_CUDA_F32 ? backward<float, false>(q, p) : backward<uint16_t, false>(q, p);
 }

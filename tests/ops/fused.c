@@ -27,7 +27,13 @@ typedef struct comparison {
     const char *what;
     int unlike; /* floats of FC layers that are not the same bits: the two paths are two paths */
     bool exchange;
+    bool flipped; /* this program: see FLIPS */
 } comparison;
+
+/* Rounding now and then puts a hidden unit of one image on the other side of its ReLU. That one of 8 x 72 gives its
+ * unit's bias another gradient, and all of the layer before a little of it; a fault would do so in every step. */
+enum { FLIPS = 2 };
+static const double FLIP = 0.25;
 
 /* The head comes after the masked layers: the errors of the whole net add up before it, and behind it those of the way
  * back. What is looked at is an FC layer's own. */
@@ -44,7 +50,9 @@ static void compare_floats(comparison *k, const xst_tensor_info *info, const flo
     /* Adam makes a step of the same length from the smallest gradient, of either sign, and squares gradients. */
     const double share = strstr(info->name, "/m_r") ? 0.3 : strstr(info->name, "/adam_v") ? 0.1 : 0.05;
     const double error = small_task_distance(general, fused, n), change = small_task_distance(general, before, n);
-    if (!(error <= share * change + 1e-6 * small_task_distance(general, NULL, n)))
+    const double none = 1e-6 * small_task_distance(general, NULL, n);
+    k->flipped = k->flipped || !(error <= share * change + none);
+    if (!(error <= fmax(share, FLIP) * change + none))
         fail_msg("%s: %s is off by %.3g; it changed by %.3g", k->what, info->name, error, change);
     k->harness->passed++;
 }
@@ -70,6 +78,7 @@ static void run(comparison *k, xst_program_id id)
     const int32_t tensors = k->small.side[GENERAL]->tensors.count;
     void **const before = calloc((size_t)tensors, sizeof *before);
     assert_non_null(before);
+    k->flipped = false;
     k->exchange = id == XST_PROGRAM_STEP_EXCHANGE || id == XST_PROGRAM_SHORT_EXCHANGE;
     small_task_take_over(&k->small, GENERAL, before);
     small_task_run(&k->small, GENERAL, id);
@@ -89,6 +98,7 @@ static void fused(ops_harness *h, const ops_backend *b, const small_task_variant
     xst_error err = {0};
     comparison k = {.harness = h};
     char what[64];
+    int flips = 0;
     k.what = what;
     assert_int_equal(setenv("XST_CUDA_FC", "general", 1), 0);
     const xst_status status = b->api->open(&options, &general, &err);
@@ -100,7 +110,9 @@ static void fused(ops_harness *h, const ops_backend *b, const small_task_variant
         if (small_task_epoch_due(&k.small, t) >= 0)
             small_task_run(&k.small, GENERAL, XST_PROGRAM_EPOCH);
         run(&k, xst_task_programs_due(k.small.side[GENERAL], t));
+        flips += k.flipped;
     }
+    assert_true(flips <= FLIPS);
     snprintf(what, sizeof what, "%s, evaluation", v->name);
     run(&k, XST_PROGRAM_EVAL);
     assert_true(k.unlike > 0);
