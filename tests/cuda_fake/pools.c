@@ -153,7 +153,8 @@ static void use(const net *n, xst_precision precision, result *r)
     api->close(backend);
 }
 
-/* Forward: the same bits. Backward: sums over windows are in another order than sums over rows. */
+/* Forward: the same bits (sums of small whole numbers are exact). Backward: sums over windows are in another order than
+ * sums over rows. */
 static void compare(const net *n, const result *want, const result *got, double eps)
 {
     for (int i = 0; i < OTHER; i++) {
