@@ -86,7 +86,8 @@ static xst_status run_bn_eval(const xst_session *s, const void *args, xst_error 
     return xst_cuda_check(s, xst_cuda_bn_relu_eval(&s->queue, args), "batch normalisation", err);
 }
 
-static void point_bn_forward(cuda_compiler *c, const xst_op *op, xst_cuda_bn_args *a)
+static void point_bn_forward(cuda_compiler *c, const xst_op *op, const xst_op *pool, cuda_form form,
+                             xst_cuda_bn_args *a)
 {
     xst_cuda_in(c, &a->gamma, op->in[1], CUDA_FORM_F32);
     xst_cuda_in(c, &a->beta, op->in[2], CUDA_FORM_F32);
@@ -96,11 +97,14 @@ static void point_bn_forward(cuda_compiler *c, const xst_op *op, xst_cuda_bn_arg
     xst_cuda_out(c, &a->inverse_std, op->out[2], CUDA_FORM_F32);
     xst_cuda_out(c, &a->running_mean, op->out[3], CUDA_FORM_F32);
     xst_cuda_out(c, &a->running_var, op->out[4], CUDA_FORM_F32);
+    if (pool)
+        xst_cuda_out(c, &a->pooled, pool->out[0], form);
 }
 
-static void point_bn_backward(cuda_compiler *c, const xst_op *op, cuda_form form, xst_cuda_bn_args *a)
+static void point_bn_backward(cuda_compiler *c, const xst_op *op, const xst_op *pool, cuda_form form,
+                              xst_cuda_bn_args *a)
 {
-    xst_cuda_in(c, &a->dy, op->in[0], form);
+    xst_cuda_in(c, &a->dy, pool ? pool->in[0] : op->in[0], form);
     xst_cuda_in(c, &a->y, op->in[2], form);
     xst_cuda_in(c, &a->gamma, op->in[3], CUDA_FORM_F32);
     xst_cuda_in(c, &a->mean, op->in[4], CUDA_FORM_F32);
@@ -117,9 +121,12 @@ static void point_bn_eval(cuda_compiler *c, const xst_op *op, xst_cuda_bn_args *
     xst_cuda_in(c, &a->running_var, op->in[4], CUDA_FORM_F32);
 }
 
+/* Alone, before its POOL_FORWARD or behind its POOL_BACKWARD. */
 void xst_cuda_emit_bn(cuda_compiler *c, const cuda_group *group)
 {
-    const xst_op *const op = xst_cuda_op(c, group, 0);
+    const bool behind = group->kind == XST_OP_POOL_BACKWARD;
+    const xst_op *const op = xst_cuda_op(c, group, behind ? 1 : 0);
+    const xst_op *const pool = group->count == 2 ? xst_cuda_op(c, group, behind ? 0 : 1) : NULL;
     const bool backward = op->kind == XST_OP_BN_RELU_BACKWARD, eval = op->kind == XST_OP_BN_RELU_EVAL;
     const int64_t *const x = xst_cuda_info(c, op->out[0])->dim;
     const cuda_form form = xst_cuda_own(c, op->out[0]);
@@ -133,15 +140,16 @@ void xst_cuda_emit_bn(cuda_compiler *c, const cuda_group *group)
     a->type = xst_cuda_type_of(form);
     a->rows = (uint32_t)(x[0] * x[2] * x[3]);
     a->channels = (uint32_t)x[1];
+    a->width = pool ? (uint32_t)x[3] : 0;
     a->momentum = op->p.bn.momentum;
     a->eps = op->p.bn.eps;
     xst_cuda_in(c, &a->x, op->in[backward ? 1 : 0], form);
     if (backward)
-        point_bn_backward(c, op, form, a);
+        point_bn_backward(c, op, pool, form, a);
     else if (eval)
         point_bn_eval(c, op, a);
     else
-        point_bn_forward(c, op, a);
+        point_bn_forward(c, op, pool, form, a);
     if (backward)
         xst_cuda_out(c, &a->dx, op->out[0], form);
     else
@@ -186,6 +194,10 @@ static xst_status run_pool_backward(const xst_session *s, const void *args, xst_
 
 void xst_cuda_emit_pool(cuda_compiler *c, const cuda_group *group)
 {
+    if (group->count == 2) {
+        xst_cuda_emit_bn(c, group);
+        return;
+    }
     const xst_op *const op = xst_cuda_op(c, group, 0);
     const bool backward = op->kind == XST_OP_POOL_BACKWARD;
     const cuda_form form = xst_cuda_own(c, op->out[0]);

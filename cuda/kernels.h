@@ -255,10 +255,15 @@ cudaError_t xst_cuda_prune(const xst_cuda_queue *q, const xst_cuda_prune_args *a
  */
 
 /* BN_RELU_FORWARD, BN_RELU_BACKWARD, BN_RELU_EVAL, BN_RELU_EVAL_BACKWARD (dy, y, gamma, running_var, dx) on maps
- * [rows][channels], rows = B*H*W. Statistics are f32, sums of a channel in a fixed order. */
+ * [rows][channels], rows = B*H*W. Statistics are f32, sums of a channel in a fixed order.
+ *
+ * width > 0: forward and backward together with the 2x2 maximum that follows, on maps of that width, H and W even,
+ * channels % 8 = 0. Forward: POOL_FORWARD of y as well. Backward: dy is that of the pool's result, [rows /
+ * 4][channels], and what POOL_BACKWARD makes of it is not written. */
 typedef struct xst_cuda_bn_args {
     xst_cuda_type type;
     uint32_t rows, channels;
+    uint32_t width; /* or 0 */
     float momentum, eps;
     const void *x;
     const float *gamma, *beta;         /* backward: beta unused */
@@ -267,7 +272,8 @@ typedef struct xst_cuda_bn_args {
     float *mean, *inverse_std;         /* [channels]; forward: out; backward: in; eval: unused */
     float *running_mean, *running_var; /* forward: in place; eval: in; backward: unused */
     const void *dy;                    /* backward */
-    void *dx;                          /* backward: out; may be dy */
+    void *dx;                          /* backward: out; may be dy where width is 0 */
+    void *pooled;                      /* forward, width > 0: out, [rows / 4][channels] */
     float *dgamma, *dbeta;             /* backward: out */
     void *scratch; /* forward, backward: xst_cuda_bn_scratch bytes, zero before the first use; layers may share it (the
                       largest size) one after the other. Each use leaves its head zero again. */

@@ -6,6 +6,8 @@
  *   - each exchange or release of columns moves to the end;
  *   - a mask gradient takes its Adam along, if nobody else wants g;
  *   - the two backward products of a layer with few outputs go together;
+ *   - a normalisation takes along the pool of its y;
+ *   - a pool's backward takes along that of the normalisation, if nobody else wants the pool's dx;
  *   - all mask gradients, Adams, and both kinds of SGD move down to the last of their kind.
  * Groups keep to what one launch can take. */
 #include "cuda.h"
@@ -159,27 +161,52 @@ static int32_t users(const cuda_compiler *c, xst_tensor t)
     return n;
 }
 
-static void pair_with_adam(cuda_compiler *c)
+/* Only one operation reads it, and nothing is left of it after the program. */
+static bool goes_to_one(const cuda_compiler *c, xst_tensor t)
 {
-    for (int32_t i = 0; i < c->groups; i++) {
-        if (c->group[i].kind != XST_OP_MASK_GRADIENT)
-            continue;
-        const xst_op *const gradient = &c->program->op[c->group[i].op[0]];
-        const xst_tensor g = gradient->out[0];
-        if (xst_cuda_info(c, g)->kind != XST_TEMP || users(c, g) != 1)
-            continue;
-        for (int32_t k = i + 1; k < c->groups; k++) {
-            const xst_op *const adam = &c->program->op[c->group[k].op[0]];
-            if (adam->kind != XST_OP_ADAM || adam->in[0] != g || adam->in[1] != gradient->in[3])
+    return xst_cuda_info(c, t)->kind == XST_TEMP && users(c, t) == 1;
+}
+
+static bool mask_then_adam(const cuda_compiler *c, const xst_op *mask, const xst_op *adam)
+{
+    return adam->in[0] == mask->out[0] && adam->in[1] == mask->in[3] && goes_to_one(c, mask->out[0]);
+}
+
+/* bn.cu has pools of whole packs of channels and whole windows. */
+static bool whole(const cuda_compiler *c, xst_tensor map)
+{
+    const int64_t *const dim = xst_cuda_info(c, map)->dim;
+    return dim[1] % 8 == 0 && dim[2] % 2 == 0 && dim[3] % 2 == 0;
+}
+
+static bool bn_then_pool(const cuda_compiler *c, const xst_op *bn, const xst_op *pool)
+{
+    return pool->in[0] == bn->out[0] && whole(c, bn->out[0]);
+}
+
+static bool pool_then_bn(const cuda_compiler *c, const xst_op *pool, const xst_op *bn)
+{
+    return bn->in[0] == pool->out[0] && bn->in[2] == pool->in[1] && whole(c, pool->out[0]) &&
+           goes_to_one(c, pool->out[0]);
+}
+
+/* Groups of one kind take along the first of another kind that belongs to them. The pair conflicts in what the launch
+ * itself hands on: only what stands between them is looked at. */
+static void pair(cuda_compiler *c, xst_op_kind first, xst_op_kind second,
+                 bool (*belongs)(const cuda_compiler *c, const xst_op *first, const xst_op *second))
+{
+    for (int32_t i = 0; i < c->groups; i++)
+        for (int32_t k = i + 1; k < c->groups && c->group[i].kind == first; k++) {
+            cuda_group *const group = &c->group[i];
+            if (c->group[k].kind != second ||
+                !belongs(c, &c->program->op[group->op[0]], &c->program->op[c->group[k].op[0]]))
                 continue;
-            /* the pair conflicts in g alone, which the launch hands on: look at what stands between them */
             if (k == i + 1 || can_reach(c, k, i + 1)) {
-                c->group[i].op[c->group[i].count++] = c->group[k].op[0];
+                group->op[group->count++] = c->group[k].op[0];
                 remove_group(c, k);
             }
             break;
         }
-    }
 }
 
 static void pair_narrow(cuda_compiler *c)
@@ -206,7 +233,9 @@ xst_status xst_cuda_schedule(cuda_compiler *c)
     gather_up(c, XST_OP_GATES);
     gather_up(c, XST_OP_EFFECTIVE);
     exchanges_last(c);
-    pair_with_adam(c);
+    pair(c, XST_OP_MASK_GRADIENT, XST_OP_ADAM, mask_then_adam);
+    pair(c, XST_OP_BN_RELU_FORWARD, XST_OP_POOL_FORWARD, bn_then_pool);
+    pair(c, XST_OP_POOL_BACKWARD, XST_OP_BN_RELU_BACKWARD, pool_then_bn);
     pair_narrow(c);
     gather_down(c, XST_OP_MASK_GRADIENT, XST_CUDA_LAYERS_MAX);
     gather_down(c, XST_OP_COLUMN_SGD, XST_CUDA_LAYERS_MAX);

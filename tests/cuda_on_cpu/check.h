@@ -22,6 +22,7 @@ void check_update(bool small);
 void check_drop_grow(bool small);
 void check_prune(bool small);
 void check_bn(bool small);
+void check_bn_small(bool small);
 void check_pool(bool small);
 void check_linear(bool small);
 void check_gemm(bool small);

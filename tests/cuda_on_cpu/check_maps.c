@@ -1,10 +1,10 @@
-/* bn.cu and pool.cu. */
+/* bn.cu, bn_small.cu and pool.cu. */
 #include "check.h"
 
 #include <math.h>
 #include <string.h>
 
-/* ---- bn.cu ------------------------------------------------------------------------------------------------------- */
+/* ---- bn.cu, bn_small.cu ------------------------------------------------------------------------------------------ */
 
 typedef struct bn_case {
     uint32_t batch, channels, side;
@@ -163,6 +163,79 @@ static void bn_backward(const bn_case *b)
     check_case(ok, "bn backward %u x %u x %u^2 type %d", b->batch, b->channels, b->side, b->type);
 }
 
+/* Numbers of few values, so that some windows have several largest; y as kept. */
+static bn_numbers make_pooled(const bn_case *b)
+{
+    const size_t n = (size_t)b->batch * b->channels * b->side * b->side;
+    const bn_numbers m = make_bn(b);
+    for (size_t i = 0; i < n; i++)
+        m.x[i] = rint(2 * m.x[i]);
+    ref_bn(b, &m, false);
+    for (size_t i = 0; i < n; i++)
+        m.y[i] = check_round(b->type, m.y[i]);
+    for (size_t c = 0; c < b->channels; c++) {
+        m.mean[c] = check_round(XST_CUDA_F32, m.mean[c]);
+        m.inverse_std[c] = check_round(XST_CUDA_F32, m.inverse_std[c]);
+    }
+    return m;
+}
+
+/* y, and exactly the largest of each of its windows. */
+static bool bn_pooled_forward(const bn_case *b, const bn_numbers *m)
+{
+    const size_t C = b->channels, P = (size_t)b->side * b->side, n = b->batch * C * P;
+    const size_t size = b->type == XST_CUDA_F32 ? 4 : 2;
+    double *const y = check_memory(n, 8), *const pooled = check_memory(n / 4, 8);
+    xst_cuda_bn_args a = bn_args(b, m);
+    a.width = b->side;
+    a.pooled = check_memory(n / 4, size);
+    if (xst_cuda_bn_relu_forward(&check_queue, &a) != cudaSuccess ||
+        !check_near(a.y, b->type, nhwc(m->y, b), n, 4 * check_epsilon(b->type) + 1e-4, 1e-5))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        y[i] = check_read(a.y, i, b->type);
+    const xst_ref_tensor big = map_tensor(check_turn(y, b->batch, P, C), b);
+    const xst_ref_tensor half = check_tensor(XST_F32, pooled, b->batch, b->channels, b->side / 2, b->side / 2);
+    xst_ref_pool_forward(&(xst_ref_call){.in = {&big}, .out = {&half}});
+    return check_near(a.pooled, b->type, check_turn(pooled, b->batch, C, P / 4), n / 4, 0, 0);
+}
+
+static bool bn_pooled_backward(const bn_case *b, const bn_numbers *m)
+{
+    const int64_t c = b->channels;
+    const size_t C = b->channels, P = (size_t)b->side * b->side, n = b->batch * C * P;
+    double *const from = check_numbers(n / 4, b->type, 1), *const pooled = check_memory(n / 4, 8);
+    const xst_ref_tensor half = check_tensor(XST_F32, from, b->batch, b->channels, b->side / 2, b->side / 2);
+    const xst_ref_tensor most = check_tensor(XST_F32, pooled, b->batch, b->channels, b->side / 2, b->side / 2);
+    const xst_ref_tensor dy = map_tensor(m->dy, b), x = map_tensor(m->x, b), y = map_tensor(m->y, b);
+    const xst_ref_tensor g = check_reals(m->gamma, c), mean = check_reals(m->mean, c);
+    const xst_ref_tensor is = check_reals(m->inverse_std, c), dx = map_tensor(m->dx, b);
+    const xst_ref_tensor dg = check_reals(m->dgamma, c), db = check_reals(m->dbeta, c);
+    xst_ref_pool_forward(&(xst_ref_call){.in = {&y}, .out = {&most}});
+    xst_ref_pool_backward(&(xst_ref_call){.in = {&half, &y, &most}, .out = {&dy}});
+    xst_ref_bn_relu_backward(
+        &(xst_ref_call){.op = &bn_op, .in = {&dy, &x, &y, &g, &mean, &is}, .out = {&dx, &dg, &db}});
+    xst_cuda_bn_args a = bn_args(b, m);
+    a.width = b->side;
+    a.y = check_upload(nhwc(m->y, b), n, b->type);
+    a.mean = check_upload(m->mean, C, XST_CUDA_F32);
+    a.inverse_std = check_upload(m->inverse_std, C, XST_CUDA_F32);
+    a.dy = check_upload(check_turn(from, b->batch, C, P / 4), n / 4, b->type);
+    a.dx = check_memory(n, b->type == XST_CUDA_F32 ? 4 : 2);
+    const double sums = (double)a.rows * 0x1p-23 * 8;
+    return xst_cuda_bn_relu_backward(&check_queue, &a) == cudaSuccess &&
+           check_near(a.dbeta, XST_CUDA_F32, m->dbeta, C, 0, sums) &&
+           check_near(a.dgamma, XST_CUDA_F32, m->dgamma, C, 0, 4 * sums) &&
+           check_near(a.dx, b->type, nhwc(m->dx, b), n, 2 * check_epsilon(b->type) + 1e-5, 1e-5);
+}
+
+static void bn_pooled(const bn_case *b)
+{
+    const bn_numbers m = make_pooled(b);
+    const bool ok = bn_pooled_forward(b, &m) && bn_pooled_backward(b, &m);
+    check_case(ok, "bn with pool %u x %u x %u^2 type %d", b->batch, b->channels, b->side, b->type);
+}
+
 static void bn_eval_backward(const bn_case *b)
 {
     const size_t n = (size_t)b->batch * b->channels * b->side * b->side;
@@ -182,18 +255,46 @@ static void bn_eval_backward(const bn_case *b)
     check_case(ok, "bn eval backward %u x %u x %u^2 type %d", b->batch, b->channels, b->side, b->type);
 }
 
-void check_bn(bool small)
+static void bn_cases(const bn_case *cases, size_t count)
 {
-    static const bn_case cases[] = {{2, 1, 1, XST_CUDA_F32, 0, false},   {33, 3, 2, XST_CUDA_F32, 0, true},
-                                    {4, 31, 3, XST_CUDA_BF16, 0, false}, {5, 16, 4, XST_CUDA_BF16, 0, true},
-                                    {2, 40, 5, XST_CUDA_F32, 8, false},  {3, 264, 2, XST_CUDA_BF16, 0, false},
-                                    {1, 33, 2, XST_CUDA_F32, 0, false},  {32, 8, 12, XST_CUDA_F32, 1, false},
-                                    {9, 80, 12, XST_CUDA_F32, 3, false}, {2, 2056, 1, XST_CUDA_BF16, 0, false}};
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0] - (small ? 2 : 0); i++) {
+    for (size_t i = 0; i < count; i++) {
         bn_forward(&cases[i]);
         bn_backward(&cases[i]);
         bn_eval_backward(&cases[i]);
+        if (cases[i].channels % 8 == 0 && cases[i].side % 2 == 0)
+            bn_pooled(&cases[i]);
     }
+}
+
+void check_bn(bool small)
+{
+    static const bn_case cases[] = {{2, 1, 1, XST_CUDA_F32, 0, false},    {33, 3, 2, XST_CUDA_F32, 0, true},
+                                    {4, 31, 3, XST_CUDA_BF16, 0, false},  {1, 33, 2, XST_CUDA_F32, 0, false},
+                                    {32, 8, 6, XST_CUDA_F32, 1, false},   {17, 40, 11, XST_CUDA_BF16, 0, true},
+                                    {33, 40, 8, XST_CUDA_BF16, 0, false}, {9, 80, 12, XST_CUDA_F32, 3, false},
+                                    {2, 8191, 1, XST_CUDA_BF16, 0, false}};
+    bn_cases(cases, sizeof cases / sizeof cases[0] - (small ? 2 : 0));
+    const xst_cuda_bn_args wide = {.rows = 2, .channels = 8193};
+    check_case(xst_cuda_bn_relu_forward(&check_queue, &wide) == cudaErrorInvalidValue &&
+                   xst_cuda_bn_relu_backward(&check_queue, &wide) == cudaErrorInvalidValue,
+               "bn of too many channels");
+    const xst_cuda_bn_args odd[] = {{.rows = 18, .channels = 8, .width = 3},
+                                    {.rows = 12, .channels = 12, .width = 2},
+                                    {.rows = 6, .channels = 8, .width = 2}};
+    for (int i = 0; i < 3; i++)
+        check_case(xst_cuda_bn_relu_forward(&check_queue, &odd[i]) == cudaErrorInvalidValue &&
+                       xst_cuda_bn_relu_backward(&check_queue, &odd[i]) == cudaErrorInvalidValue,
+                   "bn with a pool it does not have, %d", i);
+}
+
+/* One launch: one row, less than a warp, several warps, the most rows. */
+void check_bn_small(bool small)
+{
+    static const bn_case cases[] = {{1, 8, 1, XST_CUDA_F32, 0, false},    {5, 16, 4, XST_CUDA_BF16, 0, true},
+                                    {3, 264, 2, XST_CUDA_BF16, 0, false}, {9, 16, 7, XST_CUDA_BF16, 8, false},
+                                    {2, 40, 5, XST_CUDA_F32, 8, false},   {16, 8, 8, XST_CUDA_F32, 0, true},
+                                    {32, 24, 8, XST_CUDA_BF16, 0, false}};
+    bn_cases(cases, sizeof cases / sizeof cases[0] - (small ? 1 : 0));
 }
 
 /* ---- pool.cu ----------------------------------------------------------------------------------------------------- */

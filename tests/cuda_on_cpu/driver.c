@@ -31,6 +31,7 @@ static const check_suite suites[] = {
     {"drop_grow.cu", check_drop_grow},
     {"prune.cu", check_prune},
     {"bn.cu", check_bn},
+    {"bn_small.cu", check_bn_small},
     {"pool.cu", check_pool},
     {"linear.cu", check_linear},
     {"gemm.cu", check_gemm},
