@@ -113,16 +113,17 @@ __device__ __forceinline__ int pack_at(int row, int pack)
     return row * SLICE_WIDTH + (pack ^ (row & 7)) * 8;
 }
 
-/* Starts copying rows row0 .. row0 + count - 1, columns column0 .. + 63, of matrix [rows][columns]; columns % 8 = 0.
- * What lies outside arrives as zeros. */
+/* Starts copying rows row0 .. row0 + count - 1, columns column0 .. + 8 packs - 1, of matrix [rows][columns];
+ * columns % 8 = 0. What lies outside arrives as zeros. */
+template <int packs = SLICE_PACKS>
 __device__ __forceinline__ void fetch_slice(uint16_t *slice, const uint16_t *from, int count, int row0, int rows,
                                             int column0, int columns)
 {
-    for (int i = int(threadIdx.x); i < count * SLICE_PACKS; i += int(blockDim.x)) {
-        const int row = row0 + i / SLICE_PACKS, column = column0 + i % SLICE_PACKS * 8;
+    for (int i = int(threadIdx.x); i < count * packs; i += int(blockDim.x)) {
+        const int row = row0 + i / packs, column = column0 + i % packs * 8;
         const bool exists = row < rows && column < columns;
         const uint16_t *const source = exists ? from + size_t(row) * size_t(columns) + size_t(column) : from;
-        copy16(&slice[pack_at(i / SLICE_PACKS, i % SLICE_PACKS)], source, exists ? 16 : 0);
+        copy16(&slice[pack_at(i / packs, i % packs)], source, exists ? 16 : 0);
     }
 }
 
