@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 /* Queues the steps one by one; where events is not NULL, records one before the first and one after each. */
-static xst_status queue_steps(xst_executable *x, const cudaEvent_t *events, xst_error *err)
+static xst_status queue_steps(const xst_executable *x, const cudaEvent_t *events, xst_error *err)
 {
     const xst_session *const s = x->session;
     const xst_cuda_api *const cuda = &s->backend->cuda;
@@ -97,37 +97,44 @@ static xst_status warm_up(xst_executable *x, xst_error *err)
 }
 
 /* A capture that has begun is ended whatever happens in it, or the stream stays unusable. */
-static xst_status capture(xst_executable *x, cudaGraph_t *graph, xst_error *err)
+static xst_status capture(const xst_session *s, cuda_run *queue, const void *args, cudaGraph_t *graph, xst_error *err)
 {
-    const xst_session *const s = x->session;
     const xst_cuda_api *const cuda = &s->backend->cuda;
     xst_status status = xst_cuda_check(
         s, cuda->cudaStreamBeginCapture(s->queue.stream, cudaStreamCaptureModeThreadLocal), "recording a graph", err);
     if (status != XST_OK)
         return status;
-    status = queue_steps(x, NULL, err);
+    status = queue(s, args, err);
     cudaError_t ended = cuda->cudaStreamEndCapture(s->queue.stream, graph);
     if (ended != cudaSuccess && !*graph)
         (void)cuda->cudaStreamEndCapture(s->queue.stream, graph);
     return status == XST_OK ? xst_cuda_check(s, ended, "recording a graph", err) : status;
 }
 
-xst_status xst_cuda_record(xst_executable *x, xst_error *err)
+static xst_status record(const xst_session *s, cuda_run *queue, const void *args, cudaGraphExec_t *out, xst_error *err)
 {
-    const xst_session *const s = x->session;
     const xst_cuda_api *const cuda = &s->backend->cuda;
     cudaGraph_t graph = NULL;
-    xst_status status = warm_up(x, err);
-    if (status != XST_OK || !s->backend->graphs)
-        return status;
-    status = capture(x, &graph, err);
+    xst_status status = capture(s, queue, args, &graph, err);
     if (status == XST_OK)
-        status = xst_cuda_check(s, cuda->cudaGraphInstantiate(&x->graph, graph, 0), "recording a graph", err);
+        status = xst_cuda_check(s, cuda->cudaGraphInstantiate(out, graph, 0), "recording a graph", err);
     if (graph) {
         const cudaError_t e = cuda->cudaGraphDestroy(graph);
         status = status == XST_OK ? xst_cuda_check(s, e, "recording a graph", err) : status;
     }
     return status;
+}
+
+static xst_status queue_all(const xst_session *s, const void *executable, xst_error *err)
+{
+    (void)s;
+    return queue_steps(executable, NULL, err);
+}
+
+xst_status xst_cuda_record(xst_executable *x, xst_error *err)
+{
+    const xst_status status = warm_up(x, err);
+    return status == XST_OK && x->session->backend->graphs ? record(x->session, queue_all, x, &x->graph, err) : status;
 }
 
 xst_status xst_cuda_run(xst_executable *x, xst_error *err)
@@ -217,5 +224,47 @@ xst_status xst_cuda_profile(xst_executable *x, int repeats, double *ms, xst_erro
     xst_free(column);
     xst_free(samples);
     xst_free(events);
+    return status;
+}
+
+/* ---- one thing alone --------------------------------------------------------------------------------------------- */
+
+static xst_status time_graph(const xst_session *s, cudaGraphExec_t graph, const cudaEvent_t events[2], double *ms,
+                             xst_error *err)
+{
+    const xst_cuda_api *const cuda = &s->backend->cuda;
+    float elapsed = 0.0f;
+    xst_status status = xst_cuda_check(s, cuda->cudaEventRecord(events[0], s->queue.stream), "timing", err);
+    if (status == XST_OK)
+        status = xst_cuda_check(s, cuda->cudaGraphLaunch(graph, s->queue.stream), "timing", err);
+    if (status == XST_OK)
+        status = xst_cuda_check(s, cuda->cudaEventRecord(events[1], s->queue.stream), "timing", err);
+    if (status == XST_OK)
+        status = xst_cuda_check(s, cuda->cudaEventSynchronize(events[1]), "timing", err);
+    if (status == XST_OK)
+        status = xst_cuda_check(s, cuda->cudaEventElapsedTime(&elapsed, events[0], events[1]), "timing", err);
+    *ms = (double)elapsed;
+    return status;
+}
+
+xst_status xst_cuda_time(const xst_session *s, cuda_run *queue, const void *args, double *ms, xst_error *err)
+{
+    enum { TRIES = 3 };
+    cudaEvent_t events[2] = {0};
+    cudaGraphExec_t graph = NULL;
+    double sample[TRIES + 1] = {0}; /* the first also brings the graph to the device */
+    xst_status status = record(s, queue, args, &graph, err);
+    if (status == XST_OK)
+        status = create_events(s, events, 2, err);
+    for (int i = 0; i <= TRIES && status == XST_OK; i++)
+        status = time_graph(s, graph, events, &sample[i], err);
+    qsort(sample + 1, TRIES, sizeof *sample, compare_doubles);
+    *ms = sample[1 + TRIES / 2];
+    const xst_status destroyed = destroy_events(s, events, 2, status == XST_OK ? err : NULL);
+    status = status == XST_OK ? destroyed : status;
+    if (graph) {
+        const cudaError_t e = s->backend->cuda.cudaGraphExecDestroy(graph);
+        status = status == XST_OK ? xst_cuda_check(s, e, "timing", err) : status;
+    }
     return status;
 }

@@ -138,6 +138,8 @@ __global__ void __launch_bounds__(THREADS, 2) small_conv_kernel(const __grid_con
         const int row = warp_row<outputs>() + h * 16 + int(threadIdx.x) % 16;
         bits[h] = row < p.block_rows ? taps_of(row, p.height, p.width) : 0;
     }
+    /* A warp without rows only fetches for the others. */
+    const bool works = warp_row<outputs>() < min(p.block_rows, p.rows - int(blockIdx.z) * p.block_rows);
     clear_zero_rows(b->x[0], ROWS);
     clear_zero_rows(b->x[1], ROWS);
     const int units = (p.depth + DEPTH - 1) / DEPTH * TAPS;
@@ -153,8 +155,9 @@ __global__ void __launch_bounds__(THREADS, 2) small_conv_kernel(const __grid_con
         if (unit + stages - 1 < end)
             fetch<backward>(b, p, first, unit + stages - 1);
         copy_commit();
-        multiply<backward, outputs, tall, wide>(sum, p, b->x[unit / TAPS % 2], b->w[(unit - first) % stages],
-                                                unit % TAPS, bits);
+        if (works)
+            multiply<backward, outputs, tall, wide>(sum, p, b->x[unit / TAPS % 2], b->w[(unit - first) % stages],
+                                                    unit % TAPS, bits);
     }
     if (gridDim.y == 1 || split_meet(p.scratch, sum, &b->flag))
         finish<outputs, tall, wide>(p, sum);
