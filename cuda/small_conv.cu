@@ -134,7 +134,7 @@ __global__ void __launch_bounds__(THREADS, 2) small_conv_kernel(const __grid_con
     DYNAMIC_SHARED(block<outputs>, b);
     float sum[tall][2 * wide][4] = {};
     uint32_t bits[tall];
-    for (int h = 0; h < tall; h++) {
+    for (int h = 0; h < tall; h++) { /* rows of no whole image would reach beyond the slice */
         const int row = warp_row<outputs>() + h * 16 + int(threadIdx.x) % 16;
         bits[h] = row < p.block_rows ? taps_of(row, p.height, p.width) : 0;
     }

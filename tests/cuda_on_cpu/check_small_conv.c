@@ -84,12 +84,12 @@ static void backward_weights(const conv_case *c, int32_t tile)
         tile);
 }
 
-/* One image, several; blocks of rows that images do not fill; short last slices; more units than stages, and more than
- * two slices of x in a split. */
-static const conv_case cases[] = {{1, 2, 2, 648, 8}, {1, 2, 2, 8, 136},  {2, 4, 4, 136, 72}, {33, 2, 2, 72, 8},
-                                  {15, 3, 3, 8, 16}, {1, 1, 1, 8, 8},    {2, 2, 2, 16, 72},  {2, 3, 1, 8, 136},
-                                  {1, 8, 8, 16, 8},  {2, 1, 4, 72, 136}, {1, 3, 3, 136, 8}};
-enum { CASES = sizeof cases / sizeof cases[0], FEW = 5 };
+/* One image, several; blocks of rows that images do not fill, by little and by nearly one; short last slices; more
+ * units than stages, and more than two slices of x in a split. */
+static const conv_case cases[] = {{1, 2, 2, 648, 8}, {1, 2, 2, 8, 136}, {2, 4, 4, 136, 72}, {33, 2, 2, 72, 8},
+                                  {2, 3, 21, 8, 8},  {15, 3, 3, 8, 16}, {1, 1, 1, 8, 8},    {2, 2, 2, 16, 72},
+                                  {2, 3, 1, 8, 136}, {1, 8, 8, 16, 8},  {2, 1, 4, 72, 136}, {1, 3, 3, 136, 8}};
+enum { CASES = sizeof cases / sizeof cases[0], FEW = 6 };
 
 void check_small_conv(bool small)
 {
