@@ -35,6 +35,7 @@ struct xst_backend {
     bool graphs;          /* replay recorded graphs; else launch step by step (XST_CUDA_GRAPHS=0: for tests) */
     bool branches;        /* graphs of two branches (XST_CUDA_BRANCHES=0: one) */
     bool fused;           /* masked FC layers by our own kernels where they fit (XST_CUDA_FC=general: never) */
+    bool own_convs;       /* small maps by our own kernels where they fit (XST_CUDA_CONV=cudnn: never) */
     pthread_mutex_t lock; /* of the choices: sessions on several threads share them */
     struct cuda_conv_choice *choice; /* convolution algorithms chosen so far; emit_conv.c */
     size_t choices, choice_capacity;
@@ -48,6 +49,9 @@ typedef struct cuda_state {
     uint32_t shadow_columns; /* SLOTS */
     bool stale;              /* the shadow is older than the data */
 } cuda_state;
+
+/* Memory that is zero before its first use, shared by all that want it, one after the other. */
+typedef enum cuda_zeroed { CUDA_ZEROED_BN, CUDA_ZEROED_FC, CUDA_ZEROED_CONV, CUDA_ZEROED_KINDS } cuda_zeroed;
 
 struct xst_session {
     const xst_backend_api *api;
@@ -69,8 +73,8 @@ struct xst_session {
     cudnnHandle_t side_dnn;
     cudaEvent_t fork, join;
     cublasLtHandle_t blas;
-    void *zeroed[2]; /* by cuda_zeroed */
-    size_t zeroed_bytes[2];
+    void *zeroed[CUDA_ZEROED_KINDS];
+    size_t zeroed_bytes[CUDA_ZEROED_KINDS];
 };
 
 /* Where a tensor or a private buffer lies. */
@@ -139,9 +143,6 @@ typedef struct cuda_group {
     int32_t count, parts; /* operations; layers or tensors of the launch */
     int32_t op[CUDA_GROUP_MAX];
 } cuda_group;
-
-/* Memory that is zero before its first use, shared by all that want it, one after the other. */
-typedef enum cuda_zeroed { CUDA_ZEROED_BN, CUDA_ZEROED_FC, CUDA_ZEROED_KINDS } cuda_zeroed;
 
 /* A masked FC layer that takes its weights from bf16 memory that holds frozen and active values together, and reads
  * only columns whose bit is set: no effective weights are written. */
@@ -232,14 +233,23 @@ typedef struct cuda_events {
 xst_status xst_cuda_record(xst_executable *executable, xst_error *err);
 xst_status xst_cuda_run(xst_executable *executable, xst_error *err);
 /* Records the steps as a graph, with events or NULL. */
-xst_status xst_cuda_make_graph(xst_executable *executable, const cuda_events *events, cudaGraphExec_t *out,
-                               xst_error *err);
+xst_status xst_cuda_record_steps(xst_executable *executable, const cuda_events *events, cudaGraphExec_t *out,
+                                 xst_error *err);
 /* Queues the graph, or, where it is NULL, step after step, with events or NULL. */
 xst_status xst_cuda_queue_run(xst_executable *executable, const cuda_events *events, cudaGraphExec_t graph,
                               xst_error *err);
 
 /* profile.c */
 xst_status xst_cuda_profile(xst_executable *executable, int repeats, double *ms, xst_error *err);
+
+/* graph.c: what `queue` queues as a graph, and how long that takes. Not in a recording. */
+xst_status xst_cuda_make_graph(const xst_session *session, cuda_run *queue, const void *args, cudaGraphExec_t *out,
+                               xst_error *err);
+xst_status xst_cuda_time(const xst_session *session, cuda_run *queue, const void *args, double *ms, xst_error *err);
+/* count events, zero before; all that are there are destroyed whatever happens. */
+xst_status xst_cuda_create_events(const xst_session *session, cudaEvent_t *events, int32_t count, xst_error *err);
+xst_status xst_cuda_destroy_events(const xst_session *session, cudaEvent_t *events, int32_t count, xst_error *err);
+double xst_cuda_median(double *sample, size_t n); /* sorts */
 
 /* place.c: what operations use to compile themselves. Arguments of a new step, zeroed; NULL after a failure. */
 void *xst_cuda_step(cuda_compiler *c, cuda_run *run, size_t size);

@@ -35,7 +35,13 @@ cudaError_t launch(const xst_cuda_queue *q, const char *name, void (*kernel)(P..
     return std::apply(
         [&](P &...p) {
             void *addresses[] = {&p...};
-            return q->api->cudaLaunchKernel(LAUNCHABLE(kernel, name, P), blocks, threads, addresses, shared, q->stream);
+            cudaError_t e = cudaSuccess;
+            if (shared > 48 * 1024) /* more than a kernel gets unasked */
+                e = q->api->cudaFuncSetAttribute(LAUNCHABLE(kernel, name, P),
+                                                 cudaFuncAttributeMaxDynamicSharedMemorySize, int(shared));
+            return e != cudaSuccess ? e
+                                    : q->api->cudaLaunchKernel(LAUNCHABLE(kernel, name, P), blocks, threads, addresses,
+                                                               shared, q->stream);
         },
         values);
 }

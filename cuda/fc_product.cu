@@ -15,6 +15,7 @@
  *     w, forward:  outputs down, depth across: tiles are loaded as they stand
  *     w, backward: depth down, outputs across: tiles are turned while loading */
 #include "krsc.h"
+#include "split.h"
 #include "tile.h"
 
 namespace
@@ -22,9 +23,7 @@ namespace
 
 constexpr int ROWS = 32, OUTPUTS = 64, DEPTH = 64, STAGES = 3, THREADS = 128;
 constexpr int ROW_STEP = THREADS / SLICE_PACKS, PACKS = OUTPUTS / ROW_STEP; /* of a thread in a slice of w */
-constexpr int COUNTERS = 4096;                                              /* tiles that a launch can have */
 constexpr int TILE = ROWS * OUTPUTS;
-constexpr int WANTED_BLOCKS = 264; /* two for each multiprocessor of a large GPU */
 
 struct slice {
     uint16_t x[ROWS * DEPTH], w[OUTPUTS * DEPTH];
@@ -35,7 +34,7 @@ struct product {
     const uint32_t *bits;
     const float *bias; /* or NULL */
     uint16_t *y;
-    uint32_t *counters;          /* scratch: a counter per tile, then the splits' sums */
+    uint32_t *scratch;           /* split.h */
     int rows, out, in;           /* M, O, I */
     int outputs, depth;          /* O, I or I, O */
     int groups, group;           /* columns per filter, weights per column */
@@ -147,30 +146,6 @@ __device__ __forceinline__ void finish(const product &p, const float (&sum)[2][2
             }
 }
 
-/* Adds the sums of all splits of this tile; true in the block that then has them. Each thread keeps its own numbers,
- * four at a time beside its neighbours'. */
-__device__ __forceinline__ bool meet(const product &p, float (&sum)[2][2][4], int *flag)
-{
-    const unsigned tile = blockIdx.z * gridDim.x + blockIdx.x;
-    float *const sums = reinterpret_cast<float *>(p.counters + COUNTERS) + size_t(tile) * unsigned(p.splits) * TILE;
-    for (int i = 0; i < 4; i++)
-        store<4>(sums + blockIdx.y * TILE + (unsigned(i) * THREADS + threadIdx.x) * 4, sum[i / 2][i % 2]);
-    if (!last_block(p.counters + tile, unsigned(p.splits), flag))
-        return false;
-    for (int i = 0; i < 4; i++)
-        for (int k = 0; k < 4; k++)
-            sum[i / 2][i % 2][k] = 0.0f;
-    for (int split = 0; split < p.splits; split++)
-        for (int i = 0; i < 4; i++) {
-            float part[4];
-            load<4>(part, static_cast<const float *>(sums) + unsigned(split) * TILE +
-                              (unsigned(i) * THREADS + threadIdx.x) * 4);
-            for (int k = 0; k < 4; k++)
-                sum[i / 2][i % 2][k] += part[k];
-        }
-    return true;
-}
-
 template <bool backward>
 __global__ void __launch_bounds__(THREADS, 4) fc_product_kernel(const __grid_constant__ product p)
 {
@@ -199,7 +174,7 @@ __global__ void __launch_bounds__(THREADS, 4) fc_product_kernel(const __grid_con
         read_bits<backward>(&w, p, end * DEPTH);
         multiply<backward>(sum, &slices[(s - first) % STAGES]);
     }
-    if (p.splits == 1 || meet(p, sum, reinterpret_cast<int *>(&slices[STAGES])))
+    if (p.splits == 1 || split_meet(p.scratch, sum, reinterpret_cast<int *>(&slices[STAGES])))
         finish(p, sum);
 }
 
@@ -219,13 +194,12 @@ unsigned tiles_of(int outputs, uint32_t rows)
 int splits_of(int outputs, int depth, uint32_t rows)
 {
     const int tiles = int(tiles_of(outputs, rows)), most = max(1, slices_of(depth) / 4);
-    return max(1, min(most, (WANTED_BLOCKS + tiles - 1) / tiles));
+    return max(1, min(most, (SPLIT_WANTED_BLOCKS + tiles - 1) / tiles));
 }
 
 size_t scratch_of(int outputs, int depth, uint32_t rows)
 {
-    const int splits = splits_of(outputs, depth, rows);
-    return splits == 1 ? 0 : size_t(tiles_of(outputs, rows)) * size_t(splits) * TILE * sizeof(float);
+    return split_scratch(tiles_of(outputs, rows), splits_of(outputs, depth, rows), TILE);
 }
 
 cudaError_t run(const xst_cuda_queue *q, const xst_geometry &g, product p, void *scratch, uint32_t rows, bool backward)
@@ -234,7 +208,7 @@ cudaError_t run(const xst_cuda_queue *q, const xst_geometry &g, product p, void 
         return cudaErrorInvalidValue;
     if (rows == 0)
         return cudaSuccess;
-    p.counters = static_cast<uint32_t *>(scratch);
+    p.scratch = static_cast<uint32_t *>(scratch);
     p.rows = int(rows), p.out = g.out, p.in = g.in, p.groups = g.groups, p.group = g.group;
     p.step_columns = DEPTH / p.group, p.step_rest = DEPTH % p.group;
     p.outputs = backward ? g.in : g.out;
@@ -243,7 +217,7 @@ cudaError_t run(const xst_cuda_queue *q, const xst_geometry &g, product p, void 
     p.share = int(blocks_for(uint64_t(slices_of(p.depth)), unsigned(p.splits)));
     p.splits = int(blocks_for(uint64_t(slices_of(p.depth)), unsigned(p.share)));
     const dim3 blocks(blocks_for(uint64_t(p.outputs), OUTPUTS), unsigned(p.splits), blocks_for(rows, ROWS));
-    if (blocks.z > 65535 || (p.splits > 1 && blocks.x * blocks.z > COUNTERS))
+    if (blocks.z > 65535 || (p.splits > 1 && blocks.x * blocks.z > SPLIT_COUNTERS))
         return cudaErrorInvalidValue;
     return backward ? LAUNCH(q, fc_product_kernel<true>, blocks, THREADS, SHARED, p)
                     : LAUNCH(q, fc_product_kernel<false>, blocks, THREADS, SHARED, p);
@@ -258,7 +232,7 @@ extern "C" bool xst_cuda_fc_fits(const xst_geometry *g)
 
 extern "C" size_t xst_cuda_fc_scratch(const xst_geometry *g, uint32_t rows)
 {
-    return COUNTERS * sizeof(uint32_t) + max(scratch_of(g->out, g->in, rows), scratch_of(g->in, g->out, rows));
+    return max(scratch_of(g->out, g->in, rows), scratch_of(g->in, g->out, rows));
 }
 
 extern "C" cudaError_t xst_cuda_fc_forward(const xst_cuda_queue *q, const xst_cuda_fc_forward_args *args)

@@ -251,6 +251,26 @@ typedef struct xst_cuda_prune_args {
 size_t xst_cuda_prune_scratch(uint32_t a);
 cudaError_t xst_cuda_prune(const xst_cuda_queue *q, const xst_cuda_prune_args *args);
 
+/* ---- convolutions on small maps: bf16, tensor cores ----------------------------------------------------------------
+ */
+
+/* CONV_FORWARD (y from x, w), CONV_BACKWARD_DATA (x from y, w), CONV_BACKWARD_WEIGHTS (w from x, y) for windows of 3x3,
+ * maps of at most 64 places, in % 8 = 0, out % 8 = 0. Pointers are 16-byte aligned. */
+typedef struct xst_cuda_small_conv_args {
+    int32_t batch, height, width, in, out;
+    int32_t tile;  /* outputs of a block: 64, 32 or 16; backward weights, channels: 48 or 32; 0: by a rule */
+    uint16_t *x;   /* [batch][height * width][in] */
+    uint16_t *w;   /* [out][9][in] */
+    uint16_t *y;   /* [batch][height * width][out] */
+    void *scratch; /* forward, backward data: xst_cuda_small_conv_scratch bytes, zero before the first use; layers may
+                      share it */
+} xst_cuda_small_conv_args;
+bool xst_cuda_small_conv_fits(const xst_cuda_small_conv_args *args);      /* looks at the numbers only */
+size_t xst_cuda_small_conv_scratch(const xst_cuda_small_conv_args *args); /* the same */
+cudaError_t xst_cuda_small_conv_forward(const xst_cuda_queue *q, const xst_cuda_small_conv_args *args);
+cudaError_t xst_cuda_small_conv_backward_data(const xst_cuda_queue *q, const xst_cuda_small_conv_args *args);
+cudaError_t xst_cuda_small_conv_backward_weights(const xst_cuda_queue *q, const xst_cuda_small_conv_args *args);
+
 /* ---- batch normalisation + ReLU, pooling --------------------------------------------------------------------------
  */
 

@@ -54,11 +54,12 @@ static xst_status backend_open(const xst_backend_options *options, xst_backend *
         return status;
     xst_backend *const b = memory;
     const char *const graphs = getenv("XST_CUDA_GRAPHS"), *const fc = getenv("XST_CUDA_FC"),
-                      *const branches = getenv("XST_CUDA_BRANCHES");
+                      *const branches = getenv("XST_CUDA_BRANCHES"), *const conv = getenv("XST_CUDA_CONV");
     b->api = &xst_cuda_backend;
     b->options = *options;
     b->compute = options->precision == XST_BF16 ? CUDA_FORM_BF16 : CUDA_FORM_F32;
     b->fused = b->compute == CUDA_FORM_BF16 && (!fc || strcmp(fc, "general") != 0);
+    b->own_convs = !conv || strcmp(conv, "cudnn") != 0;
     b->graphs = !graphs || strcmp(graphs, "0") != 0;
     b->branches = b->graphs && (!branches || strcmp(branches, "0") != 0);
     b->facts.threads = 1;

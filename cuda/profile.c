@@ -5,14 +5,6 @@
 #include "base/error.h"
 #include "base/memory.h"
 
-#include <stdlib.h>
-
-static int compare_doubles(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* One run; adds each step's time to its operation in ms[ops]. */
 static xst_status time_once(xst_executable *x, const cuda_events *events, cudaGraphExec_t graph, double *ms,
                             xst_error *err)
@@ -31,25 +23,6 @@ static xst_status time_once(xst_executable *x, const cuda_events *events, cudaGr
     return status;
 }
 
-static xst_status create_events(const xst_session *s, cudaEvent_t *events, int32_t count, xst_error *err)
-{
-    xst_status status = XST_OK;
-    for (int32_t i = 0; i < count && status == XST_OK; i++)
-        status =
-            xst_cuda_check(s, s->backend->cuda.cudaEventCreateWithFlags(&events[i], cudaEventDefault), "timing", err);
-    return status;
-}
-
-static xst_status destroy_events(const xst_session *s, cudaEvent_t *events, int32_t count, xst_error *err)
-{
-    xst_status status = XST_OK;
-    for (int32_t i = 0; i < count; i++) {
-        const cudaError_t e = events[i] ? s->backend->cuda.cudaEventDestroy(events[i]) : cudaSuccess;
-        status = status == XST_OK ? xst_cuda_check(s, e, "timing", err) : status;
-    }
-    return status;
-}
-
 /* Times every step in each of the rounds: sample[rounds][ops]. */
 static xst_status time_all(xst_executable *x, size_t rounds, double *sample, xst_error *err)
 {
@@ -60,16 +33,16 @@ static xst_status time_all(xst_executable *x, size_t rounds, double *sample, xst
     cuda_events events = {.event = memory, .flags = x->graph ? cudaEventRecordExternal : cudaEventRecordDefault};
     if (status != XST_OK)
         return status;
-    status = create_events(s, events.event, x->steps + 1, err);
+    status = xst_cuda_create_events(s, events.event, x->steps + 1, err);
     if (status == XST_OK && x->graph)
-        status = xst_cuda_make_graph(x, &events, &graph, err);
+        status = xst_cuda_record_steps(x, &events, &graph, err);
     for (size_t r = 0; r < rounds && status == XST_OK; r++)
         status = time_once(x, &events, graph, sample + r * (size_t)x->ops, err);
     if (graph) {
         const cudaError_t e = s->backend->cuda.cudaGraphExecDestroy(graph);
         status = status == XST_OK ? xst_cuda_check(s, e, "timing", err) : status;
     }
-    const xst_status destroyed = destroy_events(s, events.event, x->steps + 1, status == XST_OK ? err : NULL);
+    const xst_status destroyed = xst_cuda_destroy_events(s, events.event, x->steps + 1, status == XST_OK ? err : NULL);
     xst_free(events.event);
     return status == XST_OK ? destroyed : status;
 }
@@ -87,8 +60,7 @@ xst_status xst_cuda_profile(xst_executable *x, int repeats, double *ms, xst_erro
     for (size_t i = 0; i < ops && status == XST_OK; i++) {
         for (size_t r = 0; r < rounds; r++)
             one[r] = sample[r * ops + i];
-        qsort(one, rounds, sizeof *one, compare_doubles);
-        ms[i] = one[rounds / 2];
+        ms[i] = xst_cuda_median(one, rounds);
     }
     xst_free(column);
     xst_free(samples);

@@ -7,7 +7,7 @@
 typedef struct xst_cuda_api xst_cuda_api; /* api.h */
 
 typedef struct xst_cuda_queue {
-    const xst_cuda_api *api; /* launchers use its member cudaLaunchKernel only */
+    const xst_cuda_api *api; /* launchers use cudaLaunchKernel and cudaFuncSetAttribute only */
     cudaStream_t stream;
 } xst_cuda_queue;
 

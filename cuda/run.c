@@ -6,7 +6,6 @@
 #include "base/memory.h"
 
 #include <nvtx3/nvToolsExt.h>
-#include <stdlib.h>
 
 static xst_status record_event(const xst_session *s, const cuda_events *events, int32_t i, xst_error *err)
 {
@@ -148,41 +147,28 @@ static xst_status warm_up(xst_executable *x, xst_error *err)
     return status == XST_OK ? returned : status;
 }
 
-/* A capture that has begun is ended whatever happens in it, or the stream stays unusable. */
-static xst_status capture(xst_executable *x, const cuda_events *events, cudaGraph_t *graph, xst_error *err)
+/* A program being recorded: in two branches, or in one with events. */
+typedef struct recording {
+    xst_executable *executable;
+    const cuda_events *events;
+} recording;
+
+static xst_status queue_recording(const xst_session *s, const void *args, xst_error *err)
 {
-    const xst_session *const s = x->session;
-    const xst_cuda_api *const cuda = &s->backend->cuda;
-    xst_status status = xst_cuda_check(
-        s, cuda->cudaStreamBeginCapture(s->queue.stream, cudaStreamCaptureModeThreadLocal), "recording a graph", err);
-    if (status != XST_OK)
-        return status;
-    status = events ? queue_steps(x, events, err) : queue_branches(x, err);
-    cudaError_t ended = cuda->cudaStreamEndCapture(s->queue.stream, graph);
-    if (ended != cudaSuccess && !*graph)
-        (void)cuda->cudaStreamEndCapture(s->queue.stream, graph);
-    return status == XST_OK ? xst_cuda_check(s, ended, "recording a graph", err) : status;
+    const recording *const r = args;
+    (void)s;
+    return r->events ? queue_steps(r->executable, r->events, err) : queue_branches(r->executable, err);
 }
 
-xst_status xst_cuda_make_graph(xst_executable *x, const cuda_events *events, cudaGraphExec_t *out, xst_error *err)
+xst_status xst_cuda_record_steps(xst_executable *x, const cuda_events *events, cudaGraphExec_t *out, xst_error *err)
 {
-    const xst_session *const s = x->session;
-    const xst_cuda_api *const cuda = &s->backend->cuda;
-    cudaGraph_t graph = NULL;
-    xst_status status = capture(x, events, &graph, err);
-    if (status == XST_OK)
-        status = xst_cuda_check(s, cuda->cudaGraphInstantiate(out, graph, 0), "recording a graph", err);
-    if (graph) {
-        const cudaError_t e = cuda->cudaGraphDestroy(graph);
-        status = status == XST_OK ? xst_cuda_check(s, e, "recording a graph", err) : status;
-    }
-    return status;
+    return xst_cuda_make_graph(x->session, queue_recording, &(recording){x, events}, out, err);
 }
 
 xst_status xst_cuda_record(xst_executable *x, xst_error *err)
 {
     const xst_status status = warm_up(x, err);
-    return status == XST_OK && x->session->backend->graphs ? xst_cuda_make_graph(x, NULL, &x->graph, err) : status;
+    return status == XST_OK && x->session->backend->graphs ? xst_cuda_record_steps(x, NULL, &x->graph, err) : status;
 }
 
 /* Runs the program, by its graph if there is one. */

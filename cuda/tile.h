@@ -113,19 +113,20 @@ __device__ __forceinline__ int pack_at(int row, int pack)
     return row * SLICE_WIDTH + (pack ^ (row & 7)) * 8;
 }
 
-/* Starts copying rows row0 .. row0 + count - 1, columns column0 .. + 63, of matrix [rows][columns]; columns % 8 = 0.
- * What lies outside arrives as zeros. threads: of the block. */
-template <int count, int threads>
+/* Starts copying rows row0 .. row0 + count - 1, columns column0 .. + 8 packs - 1, of matrix [rows][columns];
+ * columns % 8 = 0. What lies outside arrives as zeros. threads: of the block. */
+template <int count, int threads, int packs = SLICE_PACKS>
 __device__ __forceinline__ void fetch_slice(uint16_t *slice, const uint16_t *from, int row0, int rows, int column0,
                                             int columns)
 {
-    static_assert(count * SLICE_PACKS % threads == 0, "every thread copies the same number of packs");
-    for (int k = 0; k < count * SLICE_PACKS / threads; k++) {
+    for (int k = 0; k * threads < count * packs; k++) {
         const int i = int(threadIdx.x) + k * threads;
-        const int row = row0 + i / SLICE_PACKS, column = column0 + i % SLICE_PACKS * 8;
+        if (count * packs % threads != 0 && i >= count * packs)
+            break;
+        const int row = row0 + i / packs, column = column0 + i % packs * 8;
         const bool exists = row < rows && column < columns;
         const uint16_t *const source = exists ? from + size_t(row) * size_t(columns) + size_t(column) : from;
-        copy16(&slice[pack_at(i / SLICE_PACKS, i % SLICE_PACKS)], source, exists ? 16 : 0);
+        copy16(&slice[pack_at(i / packs, i % packs)], source, exists ? 16 : 0);
     }
 }
 

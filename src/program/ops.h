@@ -4,9 +4,10 @@
  * B batch, C channels, H W height and width, n columns of a masked layer, a active columns, L longest column
  * (geometry.h). Tensors are f32 unless said otherwise. "in place": an output that is also read; it stands among the
  * outputs only. Floating sums may be taken in any fixed order; an operation gives the same bits each time it runs on
- * one backend. random(key; element; ...) is base/random.h with the parameter `stage`. active u32[a] is ascending;
- * entries that equal n, the number of columns, are empty (they stand last, and PRUNE makes them): their rows of value
- * and velocity are 0, no operation changes them or counts them as a column. */
+ * one backend that is deterministic (the option; CPUs always are). random(key; element; ...) is base/random.h with the
+ * parameter `stage`. active u32[a] is ascending; entries that equal n, the number of columns, are empty (they stand
+ * last, and PRUNE makes them): their rows of value and velocity are 0, no operation changes them or counts them as a
+ * column. */
 #ifndef XST_PROGRAM_OPS_H
 #define XST_PROGRAM_OPS_H
 

@@ -110,6 +110,8 @@ cudnnStatus_t convolve(cudnnHandle_t h, const void *alpha, const void *beta, con
         return CUDNN_STATUS_BAD_PARAM;
     const cudaError_t e = fake_enqueue(as<Handle>(h)->stream, [=] {
         fake_state()->launches++;
+        fake_state()->convolutions++;
+        fake_state()->clock_ms += fake_state()->conv_ms;
         memset(work, 0xff, bytes);
         run(s, o);
         return cudaSuccess;
@@ -117,18 +119,22 @@ cudnnStatus_t convolve(cudnnHandle_t h, const void *alpha, const void *beta, con
     return e == cudaSuccess ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_EXECUTION_FAILED;
 }
 
-// The fastest wants too much memory, the next does not work, the third is the one to take. Measuring spoils `out`.
+// The fastest wants too much memory; the next does not work, or (no_rules) gives other bits each time and is none to
+// take by rule; the third is the one to take. Measuring spoils `out`.
 template <class Perf>
 cudnnStatus_t find(int works, const Shapes &s, void *out, size_t size, int asked, int *given, Perf *perf)
 {
     if (!s.fit() || asked < 3)
         return CUDNN_STATUS_BAD_PARAM;
-    const cudnnStatus_t status[] = {CUDNN_STATUS_SUCCESS, CUDNN_STATUS_NOT_SUPPORTED, CUDNN_STATUS_SUCCESS};
+    const cudnnStatus_t status[] = {CUDNN_STATUS_SUCCESS,
+                                    fake_state()->no_rules ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_NOT_SUPPORTED,
+                                    CUDNN_STATUS_SUCCESS};
     const size_t memory[] = {size_t(1) << 40, WORKSPACE, WORKSPACE};
     for (int i = 0; i < 3; i++) {
         perf[i] = {};
         perf[i].algo = decltype(perf[i].algo)(i == 2 ? works : 1 - works);
         perf[i].status = status[i];
+        perf[i].determinism = i == 1 ? CUDNN_NON_DETERMINISTIC : CUDNN_DETERMINISTIC;
         perf[i].memory = memory[i];
         perf[i].mathType = s.c.math;
     }
@@ -146,7 +152,7 @@ Shapes shapes(cudnnTensorDescriptor_t x, cudnnFilterDescriptor_t w, cudnnConvolu
 cudnnStatus_t workspace(bool works, size_t *bytes)
 {
     *bytes = WORKSPACE;
-    return works ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_NOT_SUPPORTED_SHAPE;
+    return works && !fake_state()->no_rules ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_NOT_SUPPORTED_SHAPE;
 }
 
 size_t size_of(const Tensor &t)

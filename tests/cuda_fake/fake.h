@@ -16,6 +16,10 @@ typedef struct fake_control {
     const char *failed; /* the one that did */
     int live;           /* objects made and not destroyed: memory, streams, graphs, events, handles, descriptors */
     int launches;       /* of kernels and library calls that compute, replays counted too */
+    int convolutions;   /* those of cuDNN among them */
+    int no_rules;       /* cuDNN says that no algorithm serves, until it has tried them */
+    double conv_ms;     /* how much longer each of these takes by the clock of events; less than 0: shorter */
+    double clock_ms;    /* by how much that clock is ahead */
 } fake_control;
 
 fake_control *fake_state(void);

@@ -33,16 +33,24 @@ struct Stream {
     std::vector<size_t> last; // nodes that the next one comes after
 };
 struct Event {
-    std::chrono::steady_clock::time_point at;
+    double at; // milliseconds
     bool recorded;
     std::weak_ptr<Graph> graph; // where it was recorded while capturing
     std::vector<size_t> last;
 };
 
+double now()
+{
+    const std::chrono::duration<double, std::milli> since = std::chrono::steady_clock::now().time_since_epoch();
+    return since.count() + fake_state()->clock_ms;
+}
+
 // Sanitizers' bookkeeping of very large blocks, workspaces that nobody fills, takes longer than all else: they come
 // from the system. More poison would only take time, too.
 constexpr size_t LARGE = size_t(128) << 20, POISONED = size_t(1) << 20;
 std::map<void *, size_t> large;
+
+std::map<void (*)(), size_t> shared_asked; // by kernel: dynamic shared memory beyond what each may have
 
 int captures; // going on: nothing may be allocated or waited for meanwhile
 
@@ -272,7 +280,7 @@ cudaError_t fake_cudaEventCreateWithFlags(cudaEvent_t *e, unsigned)
 static cudaError_t record_time(Event *event, cudaStream_t s)
 {
     return fake_enqueue(s, [=] {
-        event->at = std::chrono::steady_clock::now();
+        event->at = now();
         event->recorded = true;
         return cudaSuccess;
     });
@@ -326,7 +334,7 @@ cudaError_t fake_cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t t
     const Event *const a = reinterpret_cast<Event *>(from), *const b = reinterpret_cast<Event *>(to);
     if (!a->recorded || !b->recorded)
         return cudaErrorInvalidResourceHandle;
-    *ms = std::chrono::duration<float, std::milli>(b->at - a->at).count();
+    *ms = float(b->at - a->at);
     return cudaSuccess;
 }
 
@@ -336,14 +344,19 @@ cudaError_t fake_cudaEventDestroy(cudaEvent_t e)
     return cudaSuccess;
 }
 
-cudaError_t fake_cudaFuncSetAttribute(const void *, cudaFuncAttribute, int)
+cudaError_t fake_cudaFuncSetAttribute(const void *f, cudaFuncAttribute attribute, int value)
 {
+    if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize || value < 0)
+        return cudaErrorInvalidValue;
+    shared_asked[static_cast<const SimKernel *>(f)->kernel] = size_t(value);
     return cudaSuccess;
 }
 
 cudaError_t fake_cudaLaunchKernel(const void *f, dim3 grid, dim3 block, void **arguments, size_t shared, cudaStream_t s)
 {
     const SimKernel kernel = *static_cast<const SimKernel *>(f);
+    if (shared > 48 * 1024 && shared > shared_asked[kernel.kernel])
+        return cudaErrorInvalidValue;
     const std::shared_ptr<void> copy = kernel.copy(arguments); // as in CUDA, the arguments are taken now
     return fake_enqueue(s, [=] {
         fake_state()->launches++;

@@ -30,6 +30,8 @@ void check_narrow(bool small);
 void check_loss(bool small);
 void check_fc_product(bool small);
 void check_fc_gradient(bool small);
+void check_small_conv(bool small);
+void check_small_conv_weights(bool small);
 
 extern const xst_cuda_queue check_queue;
 
