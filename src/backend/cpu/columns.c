@@ -58,13 +58,12 @@ void xst_cpu_columns_free(cpu_columns *columns)
     *columns = (cpu_columns){0};
 }
 
-uint32_t xst_cpu_active_below(const cpu_columns *c, const uint32_t *active, uint32_t n, int64_t o)
+/* The first entry of active[low .. high) that is not below `column`, or high. */
+static uint32_t first_from(const uint32_t *active, uint32_t low, uint32_t high, int64_t column)
 {
-    const int64_t first = o * c->geometry.groups;
-    uint32_t low = 0, high = n;
     while (low < high) {
         const uint32_t middle = low + (high - low) / 2;
-        if (active[middle] < first)
+        if (active[middle] < column)
             low = middle + 1;
         else
             high = middle;
@@ -72,14 +71,20 @@ uint32_t xst_cpu_active_below(const cpu_columns *c, const uint32_t *active, uint
     return low;
 }
 
-/* The entries of column[n] that belong to the filter of the first. */
-static uint32_t same_filter(const uint32_t *column, uint32_t n, uint32_t groups)
+uint32_t xst_cpu_active_below(const cpu_columns *c, const uint32_t *active, uint32_t n, int64_t o)
 {
-    const uint32_t first = column[0] - column[0] % groups;
-    uint32_t i = 1;
-    while (i < n && column[i] - first < groups)
-        i++;
-    return i;
+    return first_from(active, 0, n, o * c->geometry.groups);
+}
+
+uint32_t xst_cpu_active_until(const cpu_columns *c, const uint32_t *active, uint32_t begin, uint32_t n, int64_t o)
+{
+    const int64_t column = o * c->geometry.groups;
+    uint32_t low = begin, stride = 1;
+    while (n - low > stride && active[low + stride] < column) {
+        low += stride;
+        stride *= 2;
+    }
+    return first_from(active, low, n - low > stride ? low + stride : n, column);
 }
 
 /* Columns of one weight, all of one filter; at[k] is where column first + k has it. */
@@ -94,16 +99,16 @@ void xst_cpu_columns_put(const cpu_columns *c, const uint32_t *column, uint32_t 
 {
     const uint32_t groups = (uint32_t)c->geometry.groups;
     const int32_t longest = c->geometry.longest;
-    for (uint32_t i = 0, count = 0; i < n; i += count) {
+    for (uint32_t i = 0, end = 0; i < n; i = end) {
         const uint32_t o = column[i] / groups, first = o * groups;
         float *const base = weights + c->filter[o];
         const float *const from = compact ? compact + (int64_t)i * longest : NULL;
-        count = same_filter(column + i, n - i, groups);
+        end = xst_cpu_active_until(c, column, i, n, (int64_t)o + 1);
         if (longest == 1) {
-            put_single(base, c->weight, first, column + i, count, from);
+            put_single(base, c->weight, first, column + i, end - i, from);
             continue;
         }
-        for (uint32_t k = 0; k < count; k++) {
+        for (uint32_t k = 0; k < end - i; k++) {
             const int64_t *const at = c->weight + (column[i + k] - first) * c->step;
             const int32_t length = xst_column_length(&c->geometry, column[i + k]);
             for (int32_t r = 0; r < length; r++)

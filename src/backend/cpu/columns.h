@@ -48,6 +48,10 @@ static inline cpu_job xst_cpu_job(const cpu_columns *c, int64_t index)
 /* Number of entries of the ascending list active[n] that are below the first column of filter o. */
 uint32_t xst_cpu_active_below(const cpu_columns *c, const uint32_t *active, uint32_t n, int64_t o);
 
+/* The same from entry `begin` on, which is quick where few entries are left out: where the columns of filter o begin.
+ */
+uint32_t xst_cpu_active_until(const cpu_columns *c, const uint32_t *active, uint32_t begin, uint32_t n, int64_t o);
+
 /* Copies the ascending columns column[n] from compact rows to the layer's weights; NULL as compact writes zeros. */
 void xst_cpu_columns_put(const cpu_columns *c, const uint32_t *column, uint32_t n, float *weights,
                          const float *compact);

@@ -161,7 +161,7 @@ void xst_cpu_column_sgd_job(const cpu_column_sgd *s, const cpu_columns *c, xst_c
         return;
     }
     for (int64_t o = job->first; o < job->last; o++) {
-        const uint32_t end = xst_cpu_active_below(c, active, s->actives, o + 1);
+        const uint32_t end = xst_cpu_active_until(c, active, begin, s->actives, o + 1);
         update_singles[isa](s, c, begin, end, o, dw + (c->filter[o] - c->filter[job->first]));
         begin = end;
     }
