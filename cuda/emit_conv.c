@@ -174,8 +174,8 @@ static xst_status choose_by_rule(const xst_session *s, const conv_args *a, cuda_
 
 /* One of cuDNN's results; it lists the fastest first. */
 typedef struct finding {
-    cudnnStatus_t status;
     size_t memory;
+    cudnnStatus_t status;
     int algorithm;
     cudnnMathType_t math;
     cudnnDeterminism_t determinism;
@@ -192,19 +192,19 @@ static cudnnStatus_t find(const xst_session *s, const conv_args *a, void *const 
         e = cuda->cudnnFindConvolutionForwardAlgorithmEx(s->dnn, a->xd, x, a->wd, w, a->cd, a->yd, y, RESULTS, n, p,
                                                          work, WORKSPACE_MAX);
         for (int i = 0; e == CUDNN_STATUS_SUCCESS && i < *n; i++)
-            found[i] = (finding){p[i].status, p[i].memory, (int)p[i].algo, p[i].mathType, p[i].determinism};
+            found[i] = (finding){p[i].memory, p[i].status, (int)p[i].algo, p[i].mathType, p[i].determinism};
     } else if (a->direction == BACKWARD_DATA) {
         cudnnConvolutionBwdDataAlgoPerf_t p[RESULTS];
         e = cuda->cudnnFindConvolutionBackwardDataAlgorithmEx(s->dnn, a->wd, w, a->yd, y, a->cd, a->xd, x, RESULTS, n,
                                                               p, work, WORKSPACE_MAX);
         for (int i = 0; e == CUDNN_STATUS_SUCCESS && i < *n; i++)
-            found[i] = (finding){p[i].status, p[i].memory, (int)p[i].algo, p[i].mathType, p[i].determinism};
+            found[i] = (finding){p[i].memory, p[i].status, (int)p[i].algo, p[i].mathType, p[i].determinism};
     } else {
         cudnnConvolutionBwdFilterAlgoPerf_t p[RESULTS];
         e = cuda->cudnnFindConvolutionBackwardFilterAlgorithmEx(s->dnn, a->xd, x, a->yd, y, a->cd, a->wd, w, RESULTS, n,
                                                                 p, work, WORKSPACE_MAX);
         for (int i = 0; e == CUDNN_STATUS_SUCCESS && i < *n; i++)
-            found[i] = (finding){p[i].status, p[i].memory, (int)p[i].algo, p[i].mathType, p[i].determinism};
+            found[i] = (finding){p[i].memory, p[i].status, (int)p[i].algo, p[i].mathType, p[i].determinism};
     }
     return e;
 }

@@ -52,8 +52,8 @@ typedef struct xst_backend_api {
      * backend fused report their time at the last of them, 0 at the others. */
     xst_status (*profile)(xst_executable *executable, int repeats, double *ms, xst_error *err);
     void (*executable_destroy)(xst_executable *executable);
-    /* For a profiler: what is run from begin to end belongs to `name` ("task 3", "epoch 12"). They nest. Both NULL where
-     * nobody could see it. */
+    /* For a profiler: what is run from begin to end belongs to `name` ("task 3", "epoch 12"). They nest. Both NULL
+     * where nobody could see it. */
     void (*range_begin)(const char *name);
     void (*range_end)(void);
 } xst_backend_api;

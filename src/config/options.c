@@ -159,7 +159,8 @@ static const xst_option options[] = {
     {KEY(eval_every), XST_OPTION_INT, .low = 1, .high = 100000, .fallback = "10", .source = "xst", .unit = "epochs",
      .help = "between test evaluations; the last epoch always has one"},
     {KEY(checkpoint_every), XST_OPTION_INT, .low = 0, .high = 100000, .fallback = "10", .source = "xst",
-     .unit = "epochs", .help = "between saved states, more where saving would take over 5 % of the time; 0: at task ends only"},
+     .unit = "epochs",
+     .help = "between saved states, more where saving would take over 5 % of the time; 0: at task ends only"},
     {KEY(log_every), XST_OPTION_INT, .low = 1, .high = 100000, .fallback = "1", .source = "xst", .unit = "epochs",
      .help = "between progress lines where stderr is no terminal"},
 };
