@@ -193,9 +193,17 @@ static void effective_weights_are_own_and_masked_columns(void **state)
     xst_model_compose(model, 0, 2, &mask, w);
     for (int o = 0; o < 8; o++)
         assert_true(w[o * 27] == (o == 4 ? 1.0f : o == 6 ? 2.0f : 0.0f));
+    uint8_t counts[8];
+    xst_model_columns_of(model, 0, 2, &mask, counts);
+    for (int o = 0; o < 8; o++)
+        assert_int_equal(counts[o], o == 4 || o == 6);
     xst_model_compose(model, 0, 1, NULL, w);
     for (int o = 0; o < 8; o++)
         assert_true(w[o * 27] == (o == 1 || o == 4 ? 1.0f : 0.0f));
+    /* a column that a later task took does not count, whatever its bit */
+    xst_model_columns_of(model, 0, 1, &mask, counts);
+    for (int o = 0; o < 8; o++)
+        assert_int_equal(counts[o], o == 1 || o == 4);
     xst_model_destroy(model);
     xst_config_destroy(c);
 }
